@@ -1,0 +1,1 @@
+"""Classifiers of cells from picture and mechanics, trained on Datasets."""

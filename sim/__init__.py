@@ -1,0 +1,1 @@
+"""Cells squeezing through a constriction: lattice-Boltzmann flow, immersed membrane, traces and features."""

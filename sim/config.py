@@ -1,0 +1,297 @@
+"""What is simulated: the frozen configuration, in SI, and how it is read from TOML.
+
+Each field's docstring ends with its unit in parentheses; it is the command line's help.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from sim.command import InputError
+
+PHYSICS_VERSION = 1
+"""Raised whenever the same configuration gives other results."""
+
+QUALITIES = ("smoke", "quick", "fine")
+
+
+class ConfigError(InputError):
+    """A configuration that cannot be simulated."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+class FluidConfig(_Section):
+    """The medium and what drives it; give exactly one drive."""
+
+    density: float = Field(default=1000.0, gt=0)
+    """Density of the medium (kg/m³)."""
+    viscosity: float = Field(default=1e-3, gt=0)
+    """Dynamic viscosity, inside and outside the cell (Pa s)."""
+    pressure_drop: float | None = Field(default=None, gt=0)
+    """Drive: pressure drop over the whole channel, held constant while the cell passes (Pa)."""
+    body_force: float | None = Field(default=None, gt=0)
+    """Drive: force density along x (N/m³)."""
+
+    @model_validator(mode="after")
+    def _one_drive(self) -> FluidConfig:
+        if (self.pressure_drop is None) == (self.body_force is None):
+            raise ValueError("give exactly one drive: pressure_drop (Pa) or body_force (N/m³)")
+        return self
+
+
+class ChannelConfig(_Section):
+    """The channel's outline; x = 0 is the entry plane of the constriction, y = 0 its centre line."""
+
+    kind: Literal["constriction", "straight"] = "constriction"
+    """`constriction`: wide, taper, gap, taper, wide; `straight`: the gap all along (-)."""
+    gap: float = Field(default=5.2e-6, gt=0)
+    """Height of the constriction, wall to wall along y (m)."""
+    depth: float = Field(default=20e-6, gt=0)
+    """Depth along the optical axis z (m)."""
+    width: float = Field(default=22.2e-6, gt=0)
+    """Height of the wide channel before and after, along y (m)."""
+    constriction_length: float = Field(default=31.6e-6, gt=0)
+    """Length of the constriction (m)."""
+    entry_taper: float = Field(default=16.7e-6, ge=0)
+    """Length of the taper into the constriction (m)."""
+    exit_taper: float = Field(default=15.8e-6, ge=0)
+    """Length of the taper out of the constriction (m)."""
+    inlet_length: float = Field(default=20e-6, ge=0)
+    """Length of the wide channel before the entry taper (m)."""
+    outlet_length: float = Field(default=30e-6, ge=0)
+    """Length of the wide channel after the exit taper (m)."""
+
+    @model_validator(mode="after")
+    def _widths(self) -> ChannelConfig:
+        if self.kind == "constriction" and self.width <= self.gap:
+            raise ValueError(
+                f"width = {self.width:g} m must be larger than gap = {self.gap:g} m; "
+                'for a channel of one height use kind = "straight"'
+            )
+        return self
+
+    @property
+    def length(self) -> float:
+        """Length of the whole channel (m)."""
+        return self.x_end - self.x_start
+
+    @property
+    def x_start(self) -> float:
+        """Position of the inlet (m)."""
+        return -(self.inlet_length + self.entry_taper)
+
+    @property
+    def x_end(self) -> float:
+        """Position of the outlet (m)."""
+        return self.constriction_length + self.exit_taper + self.outlet_length
+
+
+class CellConfig(_Section):
+    """The cell: a closed membrane of springs around the medium. In 2-D all constants are per metre of depth."""
+
+    diameter: float = Field(gt=0)
+    """Diameter at rest (m)."""
+    ks: float = Field(gt=0)
+    """Stretching constant Ks; in 2-D the line tension per unit strain and metre of depth (N/m)."""
+    kb: float = Field(ge=0)
+    """Bending constant Kb; in 2-D the bending rigidity per metre of depth (J)."""
+    ka_global: float = Field(default=0.0, ge=0)
+    """Constraint on the perimeter (2-D); off by default: to pass, a cell must gain half its perimeter (N/m)."""
+    kv: float = Field(default=2e6, ge=0)
+    """Constraint on the enclosed area (2-D) (N/m²)."""
+    start_x: float = -16.7e-6
+    """Where the cell's centre starts, along the channel (m)."""
+    start_y: float = 0.0
+    """Where the cell's centre starts, across the channel (m)."""
+
+
+class NumericsConfig(_Section):
+    """How it is computed; what is left out is chosen by the pre-flight check and written to the run's config.toml."""
+
+    dimension: Literal[2] = 2
+    """Dimension of the simulation: x along the flow, y across the gap (-)."""
+    dx: float = Field(default=0.325e-6, gt=0)
+    """Lattice spacing (m)."""
+    tau: float = Field(default=1.0, gt=0.5, le=2.0)
+    """Relaxation time of the shear modes, in time steps; fixes the time step (-)."""
+    inertia_scale: float | None = Field(default=None, gt=0)
+    """Factor on the density only; by default chosen so that Re in the gap ≤ 1 and `ks` is stable (-)."""
+    collision: Literal["trt", "bgk"] = "trt"
+    """Collision operator (-)."""
+    magic: float = Field(default=3 / 16, gt=0, le=1)
+    """Λ of the two-relaxation-time operator; 3/16 puts half-way walls exactly half-way (-)."""
+    coupling: Literal["friction", "no-slip"] = "friction"
+    """`friction`: v = u + F/γ; `no-slip`: v = u (-)."""
+    friction: float | None = Field(default=None, gt=0)
+    """γ of one membrane node per metre of depth; by default large enough for a slip below 2 % (Pa s)."""
+    kernel: Literal[2, 3, 4] = 4
+    """Width of the immersed-boundary kernel in lattice spacings (-)."""
+    wall_range: float = Field(default=0.5e-6, gt=0)
+    """Range of the repulsion between wall and membrane, at least one dx (m)."""
+    precision: Literal["float32", "float64"] = "float32"
+    """Precision of the flow; the membrane is always float64 (-)."""
+    steady_tolerance: float = Field(default=1e-5, gt=0)
+    """The flow is steady when its rate changes by less than this fraction per 500 steps (-)."""
+    max_time: float | None = Field(default=None, gt=0)
+    """End of the simulation, if the cell is not out by then; by default 8 times the empty channel's transit (s)."""
+
+
+class OutputConfig(_Section):
+    """What is recorded."""
+
+    every: float | None = Field(default=None, gt=0)
+    """Interval between samples; by default the gap flow's time over half a lattice spacing (s)."""
+    snapshots: int = Field(default=120, ge=3, le=100_000)
+    """About how many outlines are kept (-)."""
+
+
+class SimulationConfig(_Section):
+    """One cell through one channel."""
+
+    name: str = Field(default="cell", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """Class of the cell; names the run folder and labels the cell (-)."""
+    fluid: FluidConfig
+    channel: ChannelConfig = ChannelConfig()
+    cell: CellConfig
+    numerics: NumericsConfig = NumericsConfig()
+    output: OutputConfig = OutputConfig()
+    seed: int = Field(default=0, ge=0)
+    """Draws the orientation of the mesh (-)."""
+
+    def digest(self) -> str:
+        """Return 12 hex digits that name the physics: everything but `name`, with `PHYSICS_VERSION`."""
+        content = self.model_dump(exclude={"name"})
+        content["physics_version"] = PHYSICS_VERSION
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def to_toml(self) -> str:
+        """Return the configuration as TOML, fields in order, those left open omitted."""
+        lines = [f"name = {_toml(self.name)}", f"seed = {self.seed}"]
+        for section in ("fluid", "channel", "cell", "numerics", "output"):
+            lines += ["", f"[{section}]"]
+            values = getattr(self, section).model_dump(exclude_none=True)
+            lines += [f"{key} = {_toml(value)}" for key, value in values.items()]
+        return "\n".join(lines) + "\n"
+
+
+def _toml(value: str | float | int) -> str:
+    return json.dumps(value) if isinstance(value, str) else repr(value)
+
+
+def preset_names() -> list[str]:
+    """Return the names of the presets that ship with the package."""
+    folder = resources.files("sim") / "configs"
+    return sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml") and p.name != "qualities.toml")
+
+
+def load_config(source: str | Path, quality: str = "quick") -> SimulationConfig:
+    """Read a preset by name or a TOML file, over the defaults of a quality.
+
+    Parameters
+    ----------
+    source
+        Name of a preset (`preset_names`) or path of a ``.toml`` file.
+    quality
+        One of `QUALITIES`; what the file itself states wins.
+
+    Raises
+    ------
+    ConfigError
+        If the preset is unknown, or the file is missing, malformed or holds a wrong key or value.
+    """
+    name = str(source)
+    if name in preset_names():
+        text = (resources.files("sim") / "configs" / f"{name}.toml").read_text(encoding="utf-8")
+    elif name.endswith(".toml"):
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{name}: not UTF-8 text ({error}); save the file as UTF-8") from error
+    else:
+        close = difflib.get_close_matches(name, preset_names(), 1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ConfigError(f"unknown preset {name!r}: {hint}choose from {', '.join(preset_names())} or give a .toml file")
+    qualities = tomllib.loads((resources.files("sim") / "configs" / "qualities.toml").read_text(encoding="utf-8"))
+    if quality not in qualities:
+        raise ConfigError(f"unknown quality {quality!r}: choose from {', '.join(qualities)}")
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: not valid TOML: {error}") from error
+    for section, defaults in qualities[quality].items():
+        if isinstance(values.setdefault(section, {}), dict):
+            values[section] = defaults | values[section]
+    return parse_config(values, name)
+
+
+def parse_config(values: dict[str, Any], where: str) -> SimulationConfig:
+    """Validate nested values; `where` (a file's name, say) opens the message of a failure.
+
+    Raises
+    ------
+    ConfigError
+        With field, value, unit and remedy of every wrong field.
+    """
+    try:
+        return SimulationConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(explain(error, where)) from error
+
+
+def explain(error: ValidationError, where: str) -> str:
+    """Return a validation error as text: field, value with unit, rule and remedy."""
+    return "\n  ".join(f"{where}: {_explain_one(item)}" for item in error.errors())
+
+
+def _explain_one(item: Any) -> str:
+    location = [str(part) for part in item["loc"]]
+    field = ".".join(location)
+    if item["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(location[-1], _known_keys(location[:-1]), 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(_known_keys(location[:-1]))}"
+        return f"{field}: unknown key; {hint}"
+    if item["type"] == "missing":
+        return f"{field} is missing: state it"
+    message = item["msg"].removeprefix("Value error, ")
+    if isinstance(item["input"], (dict, BaseModel)):
+        return f"{field}: {message}" if field else message
+    unit = _unit(location)
+    return f"{field} = {item['input']!r}{f' {unit}' if unit else ''}: {message[0].lower()}{message[1:]}"
+
+
+def _known_keys(location: list[str]) -> list[str]:
+    model = _model(location)
+    return sorted(model.model_fields) if model else []
+
+
+def _unit(location: list[str]) -> str:
+    model = _model(location[:-1])
+    info = model.model_fields.get(location[-1]) if model else None
+    text = (info.description or "").rstrip(".") if info else ""
+    unit = text[text.rfind("(") + 1 : -1] if text.endswith(")") else ""
+    return "" if unit == "-" else unit
+
+
+def _model(location: list[str]) -> type[BaseModel] | None:
+    model: type[BaseModel] = SimulationConfig
+    for part in location:
+        info = model.model_fields.get(part)
+        annotation = info.annotation if info else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return None
+        model = annotation
+    return model

@@ -1,0 +1,193 @@
+"""The record of one simulated cell, and the run folder that holds it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.command import InputError
+from sim.config import SimulationConfig, load_config
+
+if TYPE_CHECKING:
+    import numpy as np
+
+COLUMNS = {
+    "time": ("s", "time since the cell was placed in the steady flow"),
+    "x": ("m", "centroid of the enclosed area along the channel; 0 = entry plane of the constriction"),
+    "y": ("m", "centroid of the enclosed area across the channel; 0 = centre line"),
+    "vx": ("m/s", "velocity of the centroid along the channel"),
+    "vy": ("m/s", "velocity of the centroid across the channel"),
+    "rear_x": ("m", "trailing edge"),
+    "front_x": ("m", "leading edge"),
+    "length": ("m", "extent of the outline along the channel, a of the deformation index"),
+    "height": ("m", "extent of the outline across the channel, b of the deformation index"),
+    "di": ("1", "deformation index (a - b)/(a + b) of the outline's bounding box, signed"),
+    "major_axis": ("m", "major axis of the ellipse of equal second moments"),
+    "minor_axis": ("m", "minor axis of the ellipse of equal second moments"),
+    "di_ellipse": ("1", "deformation index of the ellipse of equal second moments, signed by its orientation"),
+    "area": ("m²", "area enclosed by the outline"),
+    "perimeter": ("m", "perimeter of the outline"),
+    "flow_rate": ("m²/s", "flow rate of the channel per metre of depth"),
+    "slip": ("1", "largest |v - u| of a membrane node over the mean flow velocity in the empty gap"),
+    "wall_distance": ("m", "smallest distance between a membrane node and a wall"),
+}
+"""Column of the trace: its unit and meaning."""
+
+
+class Outcome(Enum):
+    """How a run ended; the text says what to try next."""
+
+    EXITED = "the cell has left the exit taper and is round again"
+    OUTLET = "the cell has reached the outlet before it was round again: lengthen channel.outlet_length"
+    STUCK = "the cell does not move: raise fluid.pressure_drop, or lower cell.ks or cell.diameter"
+    MAX_STEPS = "the time is over before the cell was out: raise numerics.max_time or fluid.pressure_drop"
+    UNSTABLE = "the simulation broke down: lower numerics.inertia_scale or cell.ks, or refine numerics.dx"
+
+    @property
+    def passed(self) -> bool:
+        """Whether the cell came through the constriction."""
+        return self in (Outcome.EXITED, Outcome.OUTLET)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One simulated cell.
+
+    Attributes
+    ----------
+    samples
+        For each name in `COLUMNS` an array (T,) of float64 in SI.
+    snapshot_time
+        Times of the kept outlines (S,), s.
+    snapshots
+        Membrane nodes at those times (S, V, d), m.
+    faces
+        Connectivity of the membrane (F, d): in 2-D the two nodes of each edge.
+    outcome
+        How the run ended.
+    config
+        The resolved configuration.
+    flow
+        The empty channel's steady flow: ``mean_gap_velocity`` (m/s), ``reynolds`` (1) and other
+        numbers of the pre-flight check, by name, in SI.
+    """
+
+    samples: Mapping[str, np.ndarray]
+    snapshot_time: np.ndarray
+    snapshots: np.ndarray
+    faces: np.ndarray
+    outcome: Outcome
+    config: SimulationConfig
+    flow: Mapping[str, float] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Return the samples of one column (T,)."""
+        return self.samples[name]
+
+
+def header(name: str) -> str:
+    """Return a column's name in ``trace.csv``: the name and its unit."""
+    unit = COLUMNS[name][0]
+    suffix = {"1": "", "m/s": "_m_per_s", "m²": "_m2", "m²/s": "_m2_per_s"}.get(unit, f"_{unit}")
+    return name + suffix
+
+
+def is_complete(folder: Path | str) -> bool:
+    """Return whether `folder` holds a finished run."""
+    return (Path(folder) / "provenance.json").is_file() and (Path(folder) / "result.h5").is_file()
+
+
+def read_trace(folder: Path | str) -> Trace:
+    """Read the trace of a finished run folder.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no finished run or its files are damaged.
+    """
+    import h5py
+    import numpy as np
+
+    folder = Path(folder)
+    if not is_complete(folder):
+        raise InputError(f"{folder}: not a finished run folder; run `python -m sim.run` (again) to make one")
+    config = load_config(str(folder / "config.toml"))
+    try:
+        with h5py.File(folder / "result.h5", "r") as file:
+            samples = {name: np.asarray(file[f"trace/{name}"]) for name in COLUMNS}
+            return Trace(
+                samples=samples,
+                snapshot_time=np.asarray(file["snapshots/time"]),
+                snapshots=np.asarray(file["snapshots/vertices"]),
+                faces=np.asarray(file["snapshots/faces"]),
+                outcome=Outcome[str(file.attrs["outcome"])],
+                config=config,
+                flow=json.loads(str(file.attrs["flow"])),
+            )
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{folder / 'result.h5'}: damaged or not written by sim.run ({error}); delete the folder and run it again") from error
+
+
+def write_result(path: Path, trace: Trace, features: Mapping[str, float | None]) -> None:
+    """Write trace, features and snapshots to one HDF5 file that ParaView opens as a time series.
+
+    The ``/VTKHDF`` group holds the membrane as temporal PolyData (version 2.1); the same bytes
+    come out for the same trace.
+    """
+    import h5py
+    import numpy as np
+
+    with h5py.File(path, "w", track_order=False) as file:
+        file.attrs["outcome"] = trace.outcome.name
+        file.attrs["config"] = trace.config.to_toml()
+        file.attrs["flow"] = json.dumps(dict(trace.flow), sort_keys=True)
+        group = file.create_group("trace")
+        for name, (unit, meaning) in COLUMNS.items():
+            data = group.create_dataset(name, data=np.asarray(trace[name], dtype=np.float64))
+            data.attrs["unit"], data.attrs["description"] = unit, meaning
+        group = file.create_group("features")
+        for name, value in features.items():
+            group.attrs[name] = np.nan if value is None else float(value)
+        group = file.create_group("snapshots")
+        group.create_dataset("time", data=trace.snapshot_time).attrs["unit"] = "s"
+        group.create_dataset("vertices", data=trace.snapshots).attrs["unit"] = "m"
+        group.create_dataset("faces", data=trace.faces)
+        _write_vtkhdf(file, trace)
+
+
+def _write_vtkhdf(file: Any, trace: Trace) -> None:
+    import numpy as np
+
+    steps, count, dimension = trace.snapshots.shape
+    points = np.zeros((steps * count, 3), dtype=np.float32)
+    points[:, :dimension] = trace.snapshots.reshape(-1, dimension)
+    cells = len(trace.faces)
+    root = file.create_group("VTKHDF")
+    root.attrs["Version"] = np.array([2, 1], dtype=np.int64)
+    root.attrs.create("Type", b"PolyData", dtype="S8")
+    root.create_dataset("Points", data=points)
+    root.create_dataset("NumberOfPoints", data=np.full(steps, count, dtype=np.int64))
+    filled = "Polygons" if dimension == 3 else "Lines"
+    for kind in ("Vertices", "Lines", "Polygons", "Strips"):
+        mine = kind == filled
+        group = root.create_group(kind)
+        connectivity = trace.faces.ravel() if mine else np.zeros(0)
+        offsets = np.arange(cells + 1) * trace.faces.shape[1] if mine else np.zeros(1)
+        group.create_dataset("Connectivity", data=connectivity.astype(np.int64))
+        group.create_dataset("Offsets", data=offsets.astype(np.int64))
+        group.create_dataset("NumberOfCells", data=np.full(steps, cells if mine else 0, dtype=np.int64))
+        ids = trace.faces.size if mine else 0
+        group.create_dataset("NumberOfConnectivityIds", data=np.full(steps, ids, dtype=np.int64))
+    group = root.create_group("Steps")
+    group.attrs["NSteps"] = np.int64(steps)
+    group.create_dataset("Values", data=trace.snapshot_time)
+    group.create_dataset("PartOffsets", data=np.arange(steps, dtype=np.int64))
+    group.create_dataset("NumberOfParts", data=np.ones(steps, dtype=np.int64))
+    group.create_dataset("PointOffsets", data=np.arange(steps, dtype=np.int64) * count)
+    zeros = np.zeros((steps, 4), dtype=np.int64)
+    group.create_dataset("CellOffsets", data=zeros)
+    group.create_dataset("ConnectivityIdOffsets", data=zeros)
