@@ -33,10 +33,11 @@ VIEWS = ("first", "squeezed")
 SOURCES = ("simulated", "experimental")
 
 REQUIRED = ("cell_id", "source", "label", "group", "split", "fold")
-"""Columns every dataset has. `group` is the run, donor, day or chip; `split` is train, test or empty; `fold` is -1 or 0, 1, …"""
+"""Columns every dataset has. `group` is what must not be divided: run, donor, day or chip; `split` is train, test or
+empty; `fold` is -1 or 0, 1, …"""
 
 MAX_BYTES = 8 * 2**30
-"""Largest picture array that is read at once."""
+"""Largest array that is read at once."""
 
 
 class DatasetError(InputError):
@@ -80,15 +81,22 @@ class Dataset:
     def __post_init__(self) -> None:
         missing = [name for name in REQUIRED if name not in self.table]
         if missing:
-            raise DatasetError(f"dataset lacks the columns {', '.join(missing)}; every dataset has {', '.join(REQUIRED)}")
+            raise DatasetError(
+                f"dataset lacks the columns {', '.join(missing)}; every dataset has {', '.join(REQUIRED)}"
+            )
         count = len(self.table)
         if count == 0:
             raise DatasetError("dataset holds no cell")
         if self.images is not None:
             shape = self.images.shape
-            if self.images.ndim != 4 or shape[:2] != (count, len(self.views)) or self.images.dtype not in (np.uint8, np.uint16):
+            if (
+                self.images.ndim != 4
+                or shape[:2] != (count, len(self.views))
+                or self.images.dtype not in (np.uint8, np.uint16)
+            ):
                 raise DatasetError(
-                    f"images are {self.images.dtype} {shape}; expected uint8 or uint16 ({count}, {len(self.views)}, height, width)"
+                    f"images are {self.images.dtype} {shape}; "
+                    f"expected uint8 or uint16 ({count}, {len(self.views)}, height, width)"
                 )
             if self.views_present is None or self.views_present.shape != shape[:2]:
                 raise DatasetError("pictures need views_present of shape (cells, views)")
@@ -101,7 +109,9 @@ class Dataset:
     @property
     def features(self) -> list[str]:
         """Names of the numeric columns with a unit that are measured features (not parameters), in file order."""
-        return [name for name in self.table if name in self.units and not name.startswith(("sim_", "pixel_size", "fold"))]
+        return [
+            name for name in self.table if name in self.units and not name.startswith(("sim_", "pixel_size", "fold"))
+        ]
 
 
 def write_dataset(path: Path | str, dataset: Dataset) -> None:
@@ -125,7 +135,9 @@ def write_dataset(path: Path | str, dataset: Dataset) -> None:
         for name, array in (("images", dataset.images), ("masks", dataset.masks)):
             if array is not None:
                 chunk = (1, *array.shape[1:])
-                file.create_dataset(name, data=array, chunks=chunk, compression="gzip", compression_opts=4, shuffle=True)
+                file.create_dataset(
+                    name, data=array, chunks=chunk, compression="gzip", compression_opts=4, shuffle=True
+                )
         if dataset.views_present is not None:
             file.create_dataset("views_present", data=dataset.views_present)
         meta = {"schema_version": SCHEMA_VERSION, "views": list(dataset.views), **dict(dataset.meta)}
@@ -146,43 +158,62 @@ def read_dataset(path: Path | str) -> Dataset:
     try:
         with h5py.File(path, "r") as file:
             return _read(file, path)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError) as error:
         if isinstance(error, DatasetError):
             raise
         raise DatasetError(f"{path}: not a readable dataset ({error}); build or ingest it again") from error
 
 
 def _read(file: h5py.File, path: Path) -> Dataset:
-    for name in ("table", "images", "masks", "views_present", "meta"):
-        if isinstance(file.get(name, getlink=True), (h5py.ExternalLink, h5py.SoftLink)):
-            raise DatasetError(f"{path}: /{name} is a link; a dataset holds its own data")
-    if "meta" not in file or "table" not in file:
+    _refuse_links(file, ("meta", "table", "images", "masks", "views_present"), path)
+    table, meta_node = file.get("table"), file.get("meta")
+    if not isinstance(table, h5py.Group) or not isinstance(meta_node, h5py.Dataset):
         raise DatasetError(f"{path}: no /table or /meta; this is not a dataset of this project")
-    meta = json.loads(file["meta"].asstr()[()])
+    names = [str(name) for name in table]
+    _refuse_links(table, names, path)
+    meta = json.loads(str(meta_node.asstr()[()]))
     version = meta.pop("schema_version", None)
     if version != SCHEMA_VERSION:
-        raise DatasetError(f"{path}: schema version {version!r}, this program reads {SCHEMA_VERSION}; build or ingest it again")
-    views = tuple(meta.pop("views"))
+        raise DatasetError(
+            f"{path}: schema version {version!r}, this program reads {SCHEMA_VERSION}; build or ingest it again"
+        )
+    views = tuple(str(view) for view in meta.pop("views"))
     columns, units, descriptions = {}, {}, {}
-    lengths = {name: file["table"][name].shape for name in file["table"]}
-    if len(set(lengths.values())) > 1 or any(len(shape) != 1 for shape in lengths.values()):
-        raise DatasetError(f"{path}: columns of different lengths {lengths}; build or ingest it again")
-    for name, data in file["table"].items():
-        text = h5py.check_string_dtype(data.dtype) is not None
-        columns[name] = data.asstr()[()] if text else data[()]
-        if data.attrs.get("unit"):
-            units[name] = str(data.attrs["unit"])
-        if data.attrs.get("description"):
-            descriptions[name] = str(data.attrs["description"])
-    arrays = {name: _array(file, name, path) for name in ("images", "masks", "views_present")}
-    return Dataset(pd.DataFrame(columns), units, descriptions, views=views, meta=meta, **arrays)
+    for name in names:
+        columns[name] = _array(table, name, path)
+        attributes = table[name].attrs
+        if attributes.get("unit"):
+            units[name] = str(attributes["unit"])
+        if attributes.get("description"):
+            descriptions[name] = str(attributes["description"])
+    shapes = {name: column.shape for name, column in columns.items()}
+    if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
+        raise DatasetError(f"{path}: columns of different lengths {shapes}; build or ingest it again")
+    arrays = {name: _array(file, name, path) for name in ("images", "masks", "views_present") if name in file}
+    try:
+        return Dataset(pd.DataFrame(columns), units, descriptions, views=views, meta=meta, **arrays)
+    except DatasetError as error:
+        raise DatasetError(f"{path}: {error}") from error
 
 
-def _array(file: h5py.File, name: str, path: Path) -> np.ndarray | None:
-    if name not in file:
-        return None
-    data = file[name]
+def _refuse_links(group: h5py.Group, names: Sequence[str], path: Path) -> None:
+    """Refuse what would make the file read another one: links, external storage, virtual datasets."""
+    for name in names:
+        if isinstance(group.get(name, getlink=True), (h5py.ExternalLink, h5py.SoftLink)):
+            raise DatasetError(f"{path}: {name} is a link; a dataset holds its own data")
+        node = group.get(name)
+        if isinstance(node, h5py.Dataset) and (node.external or node.is_virtual):
+            raise DatasetError(f"{path}: {node.name} keeps its data in another file; a dataset holds its own data")
+
+
+def _array(group: h5py.Group, name: str, path: Path) -> np.ndarray:
+    data = group[name]
+    if not isinstance(data, h5py.Dataset):
+        raise DatasetError(f"{path}: {data.name} is no array; build or ingest it again")
     size = int(np.prod(data.shape, dtype=object)) * data.dtype.itemsize
     if size > MAX_BYTES:
-        raise DatasetError(f"{path}: /{name} {data.shape} takes {size / 2**30:.1f} GiB, more than {MAX_BYTES / 2**30:.0f} GiB; split the dataset")
-    return data[()]
+        raise DatasetError(
+            f"{path}: {data.name} {data.shape} takes {size / 2**30:.1f} GiB, more than {MAX_BYTES / 2**30:.0f} GiB; "
+            "split the dataset"
+        )
+    return np.asarray(data.asstr()[()] if h5py.check_string_dtype(data.dtype) is not None else data[()])
