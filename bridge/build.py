@@ -1,0 +1,260 @@
+"""``python -m bridge.build RUNS… --out cells.h5``: run folders to a Dataset of pictures and features."""
+
+from __future__ import annotations
+
+import hashlib
+import json as json_
+import platform
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from bridge.command import Exit, InputError, print_json, progress, run_command, say
+
+if TYPE_CHECKING:
+    from bridge.optics import Microscope
+    from bridge.records import Dataset
+    from bridge.render import View
+    from sim.config import SimulationConfig
+    from sim.trace import Trace
+
+PARAMETERS = {
+    "sim_ks": ("N/m", "stretching constant Ks"),
+    "sim_kb": ("J", "bending constant Kb"),
+    "sim_diameter": ("m", "diameter at rest"),
+    "sim_pressure_drop": ("Pa", "pressure drop over the channel; missing where another drive was used"),
+}
+"""Parameters of a run that a dataset keeps: unit and meaning."""
+
+TEXT = {
+    "cell_id": "run's name and digest",
+    "source": "simulated",
+    "label": "class: the name of the configuration",
+    "group": "same cell and same flow: runs that differ in seed or resolution alone are near copies, and stay together",
+    "split": "train, test or empty",
+    "fold": "-1: none",
+    "sim_digest": "digest of the configuration",
+    "run": "name of the run folder",
+    "outcome": "how the run ended",
+}
+"""Meaning of the other columns."""
+
+
+def find_runs(paths: Sequence[Path]) -> list[Path]:
+    """Return the run folders among `paths`, in order; a folder of run folders stands for all it holds.
+
+    Raises
+    ------
+    InputError
+        If a path is no folder.
+    """
+    found = []
+    for path in paths:
+        if not path.is_dir():
+            raise InputError(f"{path}: no such folder; give run folders, or a folder that holds them")
+        inner = [] if (path / "config.toml").exists() else sorted(p for p in path.iterdir() if p.is_dir())
+        found += [p for p in inner if not p.name.startswith(".")] or [path]
+    return found
+
+
+def group_of(config: SimulationConfig) -> str:
+    """Return the group of a run: a digest of cell, flow and channel, without seed and numerics."""
+    content = config.model_dump(include={"name", "cell", "fluid", "channel"})
+    text = json_.dumps(content, sort_keys=True, separators=(",", ":"))
+    return f"{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def build(
+    runs: Sequence[Path],
+    size: int,
+    seed: int,
+    skipped: Callable[[str], None],
+    on_progress: Callable[[float, str], None],
+) -> Dataset:
+    """Return the Dataset of some runs.
+
+    Parameters
+    ----------
+    runs
+        Run folders.
+    size
+        Edge of the pictures (px).
+    seed
+        Draws what the pictures show beyond the outline; same seed, same bytes.
+    skipped
+        Is told of each run that cannot be used, and why.
+    on_progress
+        Is told the fraction done and the run at hand.
+
+    Raises
+    ------
+    InputError
+        If no run can be used.
+    """
+    from bridge.optics import Microscope
+    from bridge.records import VIEWS
+    from bridge.render import crop, draw_scene
+    from sim.trace import read_trace
+
+    microscope = Microscope()
+    rows: dict[str, dict[str, Any]] = {}
+    pictures: list[list[View | None]] = []
+    for number, run in enumerate(runs):
+        on_progress(number / len(runs), run.name)
+        try:
+            trace = read_trace(run)
+        except InputError as error:
+            skipped(str(error))
+            continue
+        row = _row(trace, run)
+        if row["cell_id"] in rows:
+            skipped(f"{run}: the same run as {rows[row['cell_id']]['run']}; leave one of them out")
+            continue
+        rows[row["cell_id"]] = row
+        scene = draw_scene(trace, microscope, seed)
+        pictures.append([crop(trace, view, scene, microscope, size) for view in VIEWS])
+    if not rows:
+        raise InputError(f"none of {len(runs)} run folders can be used; finish them with `python -m sim.run`")
+    return _assemble(list(rows.values()), pictures, size, seed, microscope)
+
+
+def _row(trace: Trace, run: Path) -> dict[str, Any]:
+    from sim.features import compute_features
+
+    config = trace.config
+    features = compute_features(trace.samples, config.channel.constriction_length)
+    return {
+        "cell_id": f"{config.name}-{config.digest()}",
+        "source": "simulated",
+        "label": config.name,
+        "group": group_of(config),
+        "split": "",
+        "fold": -1,
+        **{name: float("nan") if value is None else value for name, value in features.items()},
+        "sim_ks": config.cell.ks,
+        "sim_kb": config.cell.kb,
+        "sim_diameter": config.cell.diameter,
+        "sim_pressure_drop": config.fluid.pressure_drop or float("nan"),
+        "sim_digest": config.digest(),
+        "run": run.resolve().name,
+        "outcome": trace.outcome.name,
+    }
+
+
+def _assemble(
+    rows: list[dict[str, Any]],
+    pictures: list[list[View | None]],
+    size: int,
+    seed: int,
+    microscope: Microscope,
+) -> Dataset:
+    import numpy as np
+    import pandas as pd
+
+    from bridge.records import VIEWS, Dataset
+    from bridge.render import FIELD
+    from sim.features import FEATURES
+
+    images = np.zeros((len(rows), len(VIEWS), size, size), np.uint8)
+    masks = np.zeros_like(images)
+    present = np.zeros(images.shape[:2], bool)
+    for i, views in enumerate(pictures):
+        for j, view in enumerate(views):
+            if view is not None:
+                images[i, j], masks[i, j], present[i, j] = view.image, view.mask, True
+    table = pd.DataFrame(rows)
+    table["pixel_size"] = FIELD / size
+    units = {name: feature.unit for name, feature in FEATURES.items()}
+    units |= {name: unit for name, (unit, _) in PARAMETERS.items()} | {"pixel_size": "m"}
+    descriptions = {name: f"{feature.definition} ({feature.source})" for name, feature in FEATURES.items()}
+    descriptions |= {name: text for name, (_, text) in PARAMETERS.items()} | TEXT
+    descriptions["pixel_size"] = "edge of a picture's pixel at the sample"
+    return Dataset(
+        table,
+        units,
+        descriptions,
+        images,
+        masks,
+        present,
+        VIEWS,
+        _meta([str(label) for label in table["label"].unique()], seed, microscope),
+    )
+
+
+def _meta(labels: Sequence[str], seed: int, microscope: Microscope) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    from bridge.body import DEPTH_RULE, OPTICS, CellOptics
+    from sim.config import PHYSICS_VERSION
+
+    packages = {name: version(name) for name in ("mimlab", "numpy", "scipy", "pillow")}
+    return {
+        "sources": ["simulated"],
+        "provenance": {
+            "command": "bridge.build",
+            "seed": seed,
+            "physics_version": PHYSICS_VERSION,
+            "versions": {**packages, "python": platform.python_version()},
+        },
+        "microscope": asdict(microscope),
+        "cell_optics": {str(label): asdict(OPTICS.get(label, CellOptics())) for label in labels},
+        "depth": DEPTH_RULE,
+    }
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Turn finished runs into a dataset: pictures of each cell before and at the end of the squeeze, and features."""
+
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Run folders, or folders that hold them."""
+    out: Path
+    """Dataset to write (.h5)."""
+    size: int = 64
+    """Edge of the pictures (px); they always show 42.7 µm, so that a pixel measures 42.7 µm over this."""
+    seed: int = 0
+    """Draws inner structure, lamp, focus and noise of the pictures; same seed, same bytes."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+    quiet: bool = False
+    """Print errors only."""
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; see `Arguments`."""
+    arguments = tyro.cli(Arguments, prog="python -m bridge.build", args=argv)
+    if not 8 <= arguments.size <= 1024:
+        raise InputError(f"--size = {arguments.size} px: choose 8 to 1024")
+    if arguments.seed < 0:
+        raise InputError(f"--seed = {arguments.seed}: must not be negative")
+    runs = find_runs(arguments.runs)
+    from bridge.records import write_dataset
+
+    skipped: list[str] = []
+
+    def skip(reason: str) -> None:
+        skipped.append(reason)
+        say(f"skipped: {reason}")
+
+    with progress("pictures", arguments.quiet) as bar:
+        dataset = build(runs, arguments.size, arguments.seed, skip, bar.update)
+    write_dataset(arguments.out, dataset)
+    labels = dict(Counter(dataset.table["label"]))
+    missing = 0 if dataset.views_present is None else int((~dataset.views_present).sum())
+    say(
+        f"{arguments.out}: {len(dataset)} cells ({', '.join(f'{n} {name}' for name, n in labels.items())}), "
+        f"{missing} views missing, {len(skipped)} of {len(runs)} runs skipped",
+        arguments.quiet,
+    )
+    if arguments.json:
+        summary = {"cells": len(dataset), "labels": labels, "views_missing": missing, "skipped": skipped}
+        print_json({"out": str(arguments.out), **summary, "outcomes": dict(Counter(dataset.table["outcome"]))})
+    return Exit.DONE
+
+
+if __name__ == "__main__":
+    run_command(main)
