@@ -1,0 +1,173 @@
+"""What is trained: the frozen configuration and how it is read from TOML.
+
+Each field's docstring ends with its unit in parentheses; it is the command line's help.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bridge.command import InputError
+
+TRAINING_VERSION = 1
+"""Raised whenever the same configuration and cells give another model."""
+
+
+class ConfigError(InputError):
+    """A configuration that cannot be trained."""
+
+
+class Diverged(ArithmeticError):
+    """A training whose loss is no longer a number."""
+
+
+class TrainConfig(BaseModel):
+    """One classifier and its training."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """Name of the run; names its folder (-)."""
+    model: Literal["miml", "features_only", "image_only"] = "miml"
+    """`miml`: picture and features; `features_only`: the small network; `image_only`: the picture alone (-)."""
+    features: tuple[str, ...] = ("deformation_index", "max_velocity", "transition_time")
+    """Columns of the dataset that the feature branch reads, in order (-)."""
+    views: tuple[str, ...] = ("first", "squeezed")
+    """Views of a cell that share the picture branch, one or two (-)."""
+    classes: tuple[str, ...] = ()
+    """Labels to tell apart, in order; empty: every label of the datasets, sorted (-)."""
+    image_size: int = Field(default=64, ge=16, le=512)
+    """Height and width of a picture at the network's input (px)."""
+    width: int = Field(default=64, ge=4, le=128)
+    """Filters of the picture branch's first stage; the later ones have 2, 4 and 8 times as many (-)."""
+    blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
+    """Residual blocks in the picture branch's four stages; (2, 2, 2, 2) is ResNet-18 (-)."""
+    batch: int = Field(default=64, ge=2)
+    """Cells in a training step; fewer if the training cells are fewer (cells)."""
+    epochs: int = Field(default=60, ge=1)
+    """Passes over the training cells, at most (epochs)."""
+    patience: int = Field(default=15, ge=1)
+    """Training ends when the validation loss has not fallen for this long (epochs)."""
+    learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    """Step of the optimiser AdamW (-)."""
+    weight_decay: float = Field(default=1e-4, ge=0)
+    """Decoupled weight decay on kernels, not on biases or batch norm (-)."""
+    folds: int = Field(default=1, ge=1, le=50)
+    """1: one split into training, validation and test; more: cross-validation (-)."""
+    test_fraction: float = Field(default=0.2, gt=0, le=0.5)
+    """Cells set aside for the test where neither the dataset nor folds say which (fraction of the cells)."""
+    validation_fraction: float = Field(default=0.2, gt=0, le=0.5)
+    """Cells that decide when training ends (fraction of those not under test)."""
+    seed: int = Field(default=0, ge=0)
+    """Draws the splits, the initial weights and the order of the cells (-)."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TrainConfig:
+        for field in ("features", "views", "classes"):
+            names = getattr(self, field)
+            if len(set(names)) < len(names):
+                raise ValueError(f"{field} = {list(names)}: a name stands twice; leave one out")
+        if self.uses_features and not self.features:
+            raise ValueError(f"model {self.model!r} needs at least one feature; name it or choose model 'image_only'")
+        if self.uses_images and not 1 <= len(self.views) <= 2:
+            raise ValueError(f"views = {list(self.views)}: model {self.model!r} takes one or two views")
+        if len(self.classes) == 1:
+            raise ValueError(f"classes = {list(self.classes)}: name at least two, or none for every label")
+        if min(self.blocks) < 1:
+            raise ValueError(f"blocks = {list(self.blocks)}: each stage needs at least one block")
+        return self
+
+    @property
+    def uses_features(self) -> bool:
+        """Whether the model reads features."""
+        return self.model != "image_only"
+
+    @property
+    def uses_images(self) -> bool:
+        """Whether the model reads pictures."""
+        return self.model != "features_only"
+
+    def digest(self, datasets: list[str]) -> str:
+        """Return 12 hex digits that name the result: everything but `name`, the datasets' digests, the version."""
+        content = self.model_dump(exclude={"name"}) | {"datasets": datasets, "training_version": TRAINING_VERSION}
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def to_toml(self) -> str:
+        """Return the configuration as TOML, fields in order."""
+        values = self.model_dump(mode="json")
+        return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items())
+
+
+def preset_names() -> list[str]:
+    """Return the names of the presets that ship with the package."""
+    folder = resources.files("learn") / "configs"
+    return sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml"))
+
+
+def load_config(source: str | Path) -> TrainConfig:
+    """Read a preset by name or a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        If the preset is unknown, or the file is malformed or holds a wrong key or value.
+    OSError
+        If the file cannot be read.
+    """
+    name = str(source)
+    if name in preset_names():
+        text = (resources.files("learn") / "configs" / f"{name}.toml").read_text(encoding="utf-8")
+    elif name.endswith(".toml"):
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{name}: not UTF-8 text ({error}); save the file as UTF-8") from error
+    else:
+        close = difflib.get_close_matches(name, preset_names(), 1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ConfigError(
+            f"unknown preset {name!r}: {hint}choose from {', '.join(preset_names())} or give a .toml file"
+        )
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: not valid TOML: {error}") from error
+    return parse_config(values, name)
+
+
+def parse_config(values: dict[str, Any], where: str) -> TrainConfig:
+    """Validate values; `where` (a file's name, say) opens the message of a failure.
+
+    Raises
+    ------
+    ConfigError
+        With field, value, unit and remedy of every wrong field.
+    """
+    try:
+        return TrainConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("\n  ".join(f"{where}: {_explain(item)}" for item in error.errors())) from error
+
+
+def _explain(item: Any) -> str:
+    message = item["msg"].removeprefix("Value error, ")
+    if not item["loc"]:
+        return message
+    field = str(item["loc"][0])
+    if item["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(field, TrainConfig.model_fields, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(TrainConfig.model_fields)}"
+        return f"{field}: unknown key; {hint}"
+    description = (TrainConfig.model_fields[field].description or "").rstrip(".")
+    unit = description[description.rfind("(") + 1 : -1]
+    shown = f"{item['input']!r} {unit}" if unit != "-" else repr(item["input"])
+    return f"{field} = {shown}: {message[0].lower()}{message[1:]}"

@@ -1,0 +1,279 @@
+"""From Datasets to arrays: labels to classes, pictures to one size, features and pictures to one scale."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from bridge.records import Dataset, DatasetError, read_dataset
+from learn.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells of one or several datasets, as arrays; row i of each is the same cell.
+
+    Attributes
+    ----------
+    ids
+        Name of the cell, after its dataset's where there are several (N,).
+    labels
+        Index into `classes` (N,).
+    classes
+        Names of the classes.
+    groups
+        Run, donor, day or chip (N,); a cell without one is a group of its own.
+    split, fold
+        The dataset's own assignment (N,): train, test or empty; -1 or the number of the fold.
+    features
+        Measured features (N, features) float64 in `units`; no column where the model reads none.
+    names, units
+        Names and units of the features.
+    images
+        Pictures (N, views, size, size) float32, black 0 to white 1; size 0 where the model reads none.
+    notes
+        What the user ought to know about how these arrays came about.
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    groups: np.ndarray
+    split: np.ndarray
+    fold: np.ndarray
+    features: np.ndarray
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    images: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """The map from measured values to the network's inputs, fitted on training cells alone.
+
+    Attributes
+    ----------
+    low, high
+        Smallest and largest value of each feature (features,), mapped to 0 and 1 (paper, section 2.2).
+    mean, std
+        Mean and standard deviation of the pictures' pixels, mapped to 0 and 1.
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    mean: float
+    std: float
+
+    @classmethod
+    def fit(cls, cells: Cells, rows: np.ndarray) -> Scaler:
+        """Fit the scales on the cells of `rows`."""
+        features, images = cells.features[rows], cells.images[rows]
+        mean, std = (float(images.mean(dtype=float)), float(images.std(dtype=float))) if images.size else (0.0, 1.0)
+        return cls(tuple(features.min(axis=0).tolist()), tuple(features.max(axis=0).tolist()), mean, std or 1.0)
+
+    def apply(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
+        """Return scaled features (N, features) and pictures (N, views, size, size), float32.
+
+        Values beyond the training cells' range fall outside 0 to 1; they are not cut off.
+        """
+        low, high = np.array(self.low), np.array(self.high)
+        span = np.where(high > low, high - low, 1.0)
+        images = (cells.images - np.float32(self.mean)) / np.float32(self.std)
+        return ((cells.features - low) / span).astype(np.float32), images
+
+
+def load_cells(paths: Sequence[Path | str], config: TrainConfig) -> Cells:
+    """Read datasets and pool their cells.
+
+    Parameters
+    ----------
+    paths
+        Dataset files; the order decides the order of the cells.
+    config
+        Says which features, views, picture size and classes.
+
+    Raises
+    ------
+    DatasetError
+        If a dataset cannot be read or lacks what the model needs; the text says what and what to do.
+    """
+    if not paths:
+        raise DatasetError(
+            "no dataset given: add --dataset cells.h5 (made by `python -m bridge.build` or bridge.ingest)"
+        )
+    names = [Path(path).stem for path in paths]
+    if len(set(map(str, paths))) < len(paths):
+        raise DatasetError(f"--dataset {' '.join(map(str, paths))}: a file stands twice; leave one out")
+    datasets = [read_dataset(path) for path in paths]
+    classes, labels = _labels(datasets, names, config)
+    units = _units(datasets, names, config.features) if config.uses_features else ()
+    notes = _scale_notes(datasets, names, config)
+    several = len(datasets) > 1
+    ids = [
+        f"{name}/{cell}" if several else str(cell)
+        for name, data in zip(names, datasets, strict=True)
+        for cell in data.table["cell_id"]
+    ]
+    if len(set(ids)) < len(ids):
+        values, counts = np.unique(ids, return_counts=True)
+        raise DatasetError(
+            f"{', '.join(names)}: {int((counts > 1).sum())} cell_id stand more than once, "
+            f"such as {values[counts > 1][0]!r}; "
+            "a cell in training and test at once would be recognised, not classified: give each cell one row"
+        )
+    features = [_features(data, name, config) for name, data in zip(names, datasets, strict=True)]
+    images = [_images(data, name, config) for name, data in zip(names, datasets, strict=True)]
+    return Cells(
+        ids=np.array(ids),
+        labels=labels,
+        classes=classes,
+        groups=np.concatenate([_groups(data) for data in datasets]),
+        split=np.concatenate([data.table["split"].astype(str).to_numpy(dtype=str) for data in datasets]),
+        fold=np.concatenate([data.table["fold"].to_numpy(dtype=int) for data in datasets]),
+        features=np.concatenate(features),
+        names=config.features if config.uses_features else (),
+        units=units,
+        images=np.concatenate(images),
+        notes=notes,
+    )
+
+
+def dataset_digest(path: Path | str) -> str:
+    """Return 12 hex digits that name a dataset file's content."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:12]
+
+
+def _labels(datasets: list[Dataset], names: list[str], config: TrainConfig) -> tuple[tuple[str, ...], np.ndarray]:
+    for name, data in zip(names, datasets, strict=True):
+        unlabelled = np.count_nonzero(data.table["label"].astype(str).to_numpy(dtype=str) == "")
+        if unlabelled:
+            raise DatasetError(f"{name}: {unlabelled} of {len(data)} cells have no label; label them or leave them out")
+    text = np.concatenate([data.table["label"].astype(str).to_numpy(dtype=str) for data in datasets])
+    classes = config.classes or tuple(np.unique(text).tolist())
+    unknown = sorted(set(text.tolist()) - set(classes))
+    if unknown:
+        raise DatasetError(
+            f"{', '.join(names)}: unknown class {', '.join(map(repr, unknown))}; known: {', '.join(classes)}; "
+            "add it to --classes or leave these cells out"
+        )
+    counts = {name: int((text == name).sum()) for name in classes}
+    if min(counts.values()) == 0 or len(classes) < 2:
+        held = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise DatasetError(
+            f"{', '.join(names)}: cells of at least two classes are needed, found {held}; "
+            "add a dataset with the other class (--dataset) or mend --classes"
+        )
+    return classes, np.array([classes.index(name) for name in text])
+
+
+def _units(datasets: list[Dataset], names: list[str], features: Sequence[str]) -> tuple[str, ...]:
+    units = []
+    for feature in features:
+        found = {}
+        for name, data in zip(names, datasets, strict=True):
+            found.setdefault(data.units.get(feature, ""), name)
+            if feature not in data.features:
+                close = difflib.get_close_matches(feature, data.features, 1)
+                hint = f"did you mean {close[0]!r}? " if close else ""
+                raise DatasetError(
+                    f"{name}: no feature {feature!r}; {hint}it holds {', '.join(data.features) or 'none'}"
+                )
+        if len(found) > 1:
+            listed = ", ".join(f"{unit!r} in {name}" for unit, name in found.items())
+            raise DatasetError(
+                f"feature {feature!r} has different units: {listed}; train on one of the datasets, "
+                "or ingest the recording with its scale (pixel size and frame rate) so that both are in SI"
+            )
+        units.append(next(iter(found)))
+    return tuple(units)
+
+
+def _scale_notes(datasets: list[Dataset], names: list[str], config: TrainConfig) -> tuple[str, ...]:
+    if not config.uses_images:
+        return ()
+    sizes = {}
+    for name, data in zip(names, datasets, strict=True):
+        for size in np.unique(data.table["pixel_size"]) if "pixel_size" in data.table else [np.nan]:
+            sizes.setdefault(None if np.isnan(size) else float(size), name)
+    if len(sizes) == 1:
+        return ()
+    listed = ", ".join(f"{'unknown' if size is None else f'{size:g} m'} in {name}" for size, name in sizes.items())
+    return (
+        f"pictures have different pixel sizes ({listed}) and are not brought to one: sizes of cells are not comparable",
+    )
+
+
+def _groups(data: Dataset) -> np.ndarray:
+    # A group of the same name in two datasets counts as one: two halves of a recording must not be told apart.
+    pairs = zip(data.table["group"].astype(str), data.table["cell_id"].astype(str), strict=True)
+    return np.array([group or f"cell {cell}" for group, cell in pairs])
+
+
+def _features(data: Dataset, name: str, config: TrainConfig) -> np.ndarray:
+    if not config.uses_features:
+        return np.zeros((len(data), 0))
+    values = data.table[list(config.features)].to_numpy(dtype=float)
+    missing = ~np.isfinite(values)
+    if missing.any():
+        listed = ", ".join(
+            f"{feature} in {count}"
+            for feature, count in zip(config.features, missing.sum(axis=0), strict=True)
+            if count
+        )
+        kept = [f for f, bad in zip(config.features, missing.sum(axis=0), strict=True) if not bad]
+        choice = f"train without it (--features {' '.join(kept)}) or " if kept else ""
+        raise DatasetError(f"{name}: values missing of {len(data)} cells: {listed}; {choice}leave these cells out")
+    return values
+
+
+def _images(data: Dataset, name: str, config: TrainConfig) -> np.ndarray:
+    if not config.uses_images:
+        return np.zeros((len(data), 0, 0, 0), np.float32)
+    if data.images is None or data.views_present is None:
+        raise DatasetError(
+            f"{name}: holds no pictures, model {config.model!r} needs them; use the preset features_only"
+        )
+    unknown = [view for view in config.views if view not in data.views]
+    if unknown:
+        raise DatasetError(
+            f"{name}: no view {', '.join(map(repr, unknown))}; it holds {', '.join(data.views)} (--views …)"
+        )
+    columns = [list(data.views).index(view) for view in config.views]
+    present = data.views_present[:, columns].astype(bool)
+    blind = int((~present.any(axis=1)).sum())
+    if blind:
+        raise DatasetError(
+            f"{name}: {blind} of {len(data)} cells have no picture ({', '.join(config.views)}); leave them out"
+        )
+    scale = np.float32(np.iinfo(data.images.dtype).max)
+    result = np.empty((len(data), len(columns), config.image_size, config.image_size), np.float32)
+    for row in range(len(data)):
+        for view, column in enumerate(columns):
+            # A missing view is filled with the cell's other one: the mean over both is then that of the one present.
+            source = column if present[row, view] else columns[int(np.argmax(present[row]))]
+            result[row, view] = resize(data.images[row, source] / scale, config.image_size)
+    return result
+
+
+def resize(picture: np.ndarray, size: int) -> np.ndarray:
+    """Centre a picture (H, W) in a square of its edge pixels and bring it to (size, size), float32."""
+    height, width = picture.shape
+    side = max(height, width)
+    if height != width:
+        top, left = (side - height) // 2, (side - width) // 2
+        picture = np.pad(picture, ((top, side - height - top), (left, side - width - left)), mode="edge")
+    picture = np.ascontiguousarray(picture, np.float32)
+    if side == size:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR))

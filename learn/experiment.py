@@ -1,0 +1,130 @@
+"""All folds of a training in its folder: train what is not finished, then report on cells that were held out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bridge.command import progress, say, write_text
+from learn.checkpoint import load_tree, save_model
+from learn.config import TrainConfig
+from learn.data import Cells
+from learn.folds import Fold, Splits
+from learn.summary import Result, make_report, predictions_table
+from learn.workdir import CHECKPOINT, PREDICTIONS, REPORT, SUMMARY, Workdir, write_json
+
+if TYPE_CHECKING:
+    from learn.train import Trainer
+
+
+def train_all(
+    config: TrainConfig, cells: Cells, splits: Splits, workdir: Workdir, quiet: bool = False
+) -> dict[str, Any]:
+    """Train what is not finished yet, then write predictions, summary and, last, the report.
+
+    Parameters
+    ----------
+    config, cells, splits
+        What is trained, on what, and which cells are held out.
+    workdir
+        Folder that holds this training or nothing but its configuration.
+    quiet
+        No text on standard error.
+
+    Returns
+    -------
+    dict
+        The report, as in ``report.json``.
+    """
+    found = [workdir.result(index) for index in range(len(splits.folds))]
+    results = _train_missing(config, cells, splits, workdir, found, quiet)
+    report = make_report(config, cells, splits, results)
+    write_text(workdir.path / PREDICTIONS, predictions_table(cells, splits, results))
+    from learn.plots import write_summary
+
+    write_summary(workdir.path / SUMMARY, report, cells, splits, results)
+    write_json(workdir.path / REPORT, report)
+    return report
+
+
+def _train_missing(
+    config: TrainConfig, cells: Cells, splits: Splits, workdir: Workdir, found: Sequence[Result | None], quiet: bool
+) -> list[Result]:
+    results: list[Result] = []
+    trainer = None
+    _rewrite_log(workdir, found)
+    with progress(config.name, quiet) as bar:
+        for index, (fold, result) in enumerate(zip(splits.folds, found, strict=True)):
+            if result is None:
+                trainer = trainer or _trainer(config, len(cells.classes))
+                result = _train_one(trainer, cells, fold, index, splits, workdir, bar.update)
+            results.append(result)
+            which = f"fold {index + 1}/{len(splits.folds)}: " if len(splits.folds) > 1 else ""
+            kept = f"epoch {result['best_epoch']} of {len(result['history'])} kept"
+            say(f"  {which}accuracy {result['accuracy']:.4f} on {len(fold.test)} cells, {kept}", quiet)
+    return results
+
+
+def _trainer(config: TrainConfig, classes: int) -> Trainer:
+    # JAX takes seconds to start, and a run of which every fold is finished needs none.
+    from learn.runtime import prepare
+
+    prepare()
+    from learn.train import Trainer
+
+    return Trainer(config, classes)
+
+
+def _train_one(
+    trainer: Trainer,
+    cells: Cells,
+    fold: Fold,
+    index: int,
+    splits: Splits,
+    workdir: Workdir,
+    show: Callable[[float, str], None],
+) -> Result:
+    from learn.train import train_fold
+
+    folder, epochs = workdir.fold(index), trainer.config.epochs
+    folder.mkdir(exist_ok=True)
+
+    def on_step(done: float) -> None:
+        show((index + done / epochs) / len(splits.folds), f"epoch {int(done) + 1} of at most {epochs}")
+
+    def on_epoch(record: dict[str, float]) -> None:
+        workdir.log({"fold": index, **record})
+
+    trained = train_fold(trainer, cells, fold, index, folder / CHECKPOINT, on_epoch, on_step)
+    held = trained.probabilities[fold.test]
+    accuracy = float((held.argmax(axis=1) == cells.labels[fold.test]).mean())
+    facts = {
+        "parameters": trained.parameters,
+        "training_cells": len(fold.train),
+        "best_epoch": trained.best_epoch,
+        "test_accuracy": accuracy,
+    }
+    save_model(folder, trainer.config, cells, trained.scaler, trained.weights, facts)
+    result = Result(
+        accuracy=accuracy,
+        best_epoch=trained.best_epoch,
+        parameters=trained.parameters,
+        test=held.tolist(),
+        aside=trained.probabilities[splits.aside].tolist(),
+        history=trained.history,
+    )
+    workdir.write_result(index, result)
+    return result
+
+
+def _rewrite_log(workdir: Workdir, found: Sequence[Result | None]) -> None:
+    # An interrupted training has logged epochs after its last checkpoint; it will log them again.
+    records = []
+    for index, result in enumerate(found):
+        checkpoint = workdir.fold(index) / CHECKPOINT
+        if result is not None:
+            history = result["history"]
+        else:
+            history = load_tree(checkpoint, {})[1] if checkpoint.is_file() else []
+        records += [{"fold": index, **record} for record in history]
+    workdir.rewrite_metrics(records)

@@ -1,0 +1,174 @@
+"""Which cells train, which decide when training ends, which are the test: by cell and group, never by picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bridge.records import DatasetError
+from learn.config import TrainConfig
+from learn.data import Cells
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows of the cells of one training; no row stands in two of them."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+@dataclass(frozen=True)
+class Splits:
+    """All trainings of a run.
+
+    Attributes
+    ----------
+    folds
+        One, or one per fold of the cross-validation.
+    aside
+        Rows that the dataset keeps as its test set in a cross-validation; empty otherwise.
+    groups_whole
+        Whether no group stands on two sides of a fold.
+    notes
+        How the split was made, for people.
+    """
+
+    folds: tuple[Fold, ...]
+    aside: np.ndarray
+    groups_whole: bool
+    notes: tuple[str, ...]
+
+
+def split_cells(cells: Cells, config: TrainConfig) -> Splits:
+    """Divide the cells as their dataset says, or else stratified by class with groups kept whole.
+
+    Raises
+    ------
+    DatasetError
+        If the dataset's split is incomplete or contradicts `config`, or a class has too few cells.
+    """
+    everything = np.arange(len(cells))
+    aside = _dataset_test(cells)
+    rest = np.setdiff1d(everything, aside)
+    numbers = _dataset_folds(cells, rest, config) if config.folds > 1 else None
+    notes = []
+    if config.folds > 1:
+        if numbers is None:
+            numbers = _divide(cells, rest, config.folds, config.seed)
+        else:
+            notes.append("folds as the dataset has them")
+        pairs = [(rest[numbers != k], rest[numbers == k]) for k in range(config.folds)]
+    else:
+        if len(aside):
+            notes.append("test cells as the dataset has them")
+            pairs, aside = [(rest, aside)], aside[:0]
+        else:
+            pairs = [_cut(cells, rest, config.test_fraction, config.seed)]
+    folds = []
+    for index, (training, test) in enumerate(pairs):
+        train, validation = _cut(cells, training, config.validation_fraction, config.seed + 1 + index)
+        folds.append(Fold(train, validation, test))
+    for fold in folds:
+        _check(cells, fold)
+    broken = sum(_broken_groups(cells, [*_sides(fold), aside]) for fold in folds)
+    notes.append(_group_note(cells, broken))
+    return Splits(tuple(folds), aside, broken == 0, tuple(notes))
+
+
+def _dataset_test(cells: Cells) -> np.ndarray:
+    strange = sorted(set(cells.split.tolist()) - {"train", "test", ""})
+    if strange:
+        raise DatasetError(f"column split holds {', '.join(map(repr, strange))}; known: train, test or empty")
+    filled = int((cells.split != "").sum())
+    if 0 < filled < len(cells):
+        raise DatasetError(f"column split is filled for {filled} of {len(cells)} cells; fill it for all or for none")
+    test = np.flatnonzero(cells.split == "test")
+    if filled and len(test) in (0, len(cells)):
+        raise DatasetError(
+            f"column split names {len(test)} of {len(cells)} cells as test; give it both or leave it empty"
+        )
+    return test
+
+
+def _dataset_folds(cells: Cells, rest: np.ndarray, config: TrainConfig) -> np.ndarray | None:
+    numbers = cells.fold[rest]
+    if (numbers < 0).all():
+        return None
+    found = np.unique(numbers)
+    if found[0] < 0:
+        raise DatasetError(
+            f"column fold is filled for {int((numbers >= 0).sum())} of {len(rest)} cells; fill all or none"
+        )
+    if not np.array_equal(found, np.arange(config.folds)):
+        raise DatasetError(
+            f"the dataset has its own folds {found.tolist()}, --folds is {config.folds}; use --folds {len(found)} "
+            "with folds numbered from 0, or set its column fold to -1"
+        )
+    return numbers
+
+
+def _divide(cells: Cells, rows: np.ndarray, parts: int, seed: int) -> np.ndarray:
+    """Return the part (0 to parts - 1) of each of `rows`, stratified, groups whole where each class has enough."""
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    labels, groups = cells.labels[rows], cells.groups[rows]
+    fewest = int(np.bincount(labels, minlength=len(cells.classes)).min())
+    if fewest < parts:
+        scarce = cells.classes[int(np.bincount(labels, minlength=len(cells.classes)).argmin())]
+        raise DatasetError(
+            f"class {scarce!r} has {fewest} cells to share among {parts} parts; "
+            f"each part needs one: lower --folds, raise the fractions, or add cells"
+        )
+    numbers = np.full(len(rows), -1)
+    if all(len(np.unique(groups[labels == k])) >= parts for k in range(len(cells.classes))):
+        divider = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
+        for part, (_, held) in enumerate(divider.split(rows, labels, groups)):
+            numbers[held] = part
+        # scikit-learn may leave a part without a class: then cells are divided one by one.
+        if all(len(np.unique(labels[numbers == part])) == len(cells.classes) for part in range(parts)):
+            return numbers
+    divider = StratifiedKFold(parts, shuffle=True, random_state=seed)
+    for part, (_, held) in enumerate(divider.split(rows, labels)):
+        numbers[held] = part
+    return numbers
+
+
+def _cut(cells: Cells, rows: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return `rows` in two: what stays, and `fraction` (to the nearest 1/n) of them."""
+    parts = max(2, round(1 / fraction))
+    numbers = _divide(cells, rows, parts, seed)
+    return rows[numbers != 0], rows[numbers == 0]
+
+
+def _sides(fold: Fold) -> list[np.ndarray]:
+    return [fold.train, fold.validation, fold.test]
+
+
+def _check(cells: Cells, fold: Fold) -> None:
+    for name, rows in zip(("training", "validation", "test"), _sides(fold), strict=True):
+        absent = set(range(len(cells.classes))) - set(cells.labels[rows].tolist())
+        if absent:
+            raise DatasetError(
+                f"the {name} cells of a fold hold no {cells.classes[min(absent)]!r}; "
+                "mend the dataset's columns split and fold, or leave them empty"
+            )
+
+
+def _broken_groups(cells: Cells, sides: list[np.ndarray]) -> int:
+    _, counts = np.unique(np.concatenate([np.unique(cells.groups[rows]) for rows in sides]), return_counts=True)
+    return int((counts > 1).sum())
+
+
+def _group_note(cells: Cells, broken: int) -> str:
+    count = len(np.unique(cells.groups))
+    if count == len(cells):
+        return "no groups recorded: split by cell; cells of one run or donor may stand on two sides"
+    if broken:
+        return (
+            f"groups could NOT be kept whole ({count} groups, too few in some class): "
+            "cells of one run or donor stand on two sides, the accuracy may be too high"
+        )
+    return f"groups kept whole: none of the {count} stands on two sides"

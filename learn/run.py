@@ -1,0 +1,117 @@
+"""Train a classifier on datasets: ``python -m learn.run PRESET --dataset cells.h5``."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, make_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from bridge.command import Exit, print_json, run_command, say
+from learn.config import Diverged, TrainConfig, load_config, parse_config, preset_names
+
+DEFAULT_PRESET = "miml"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to read, where to write, and how to say it."""
+
+    dataset: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """Dataset of cells (.h5); repeat it to pool several."""
+    workdir: Path | None = None
+    """Folder of the run; by default runs/learn-NAME-DIGEST. Run again, an interrupted training goes on."""
+    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print the report as one JSON object on standard output."""
+    quiet: tyro.conf.FlagCreatePairsOff[bool] = False
+    """No text on standard error."""
+
+
+def main(argv: list[str]) -> int:
+    """Train as the command line says; return the exit code."""
+    started = time.monotonic()
+    named = bool(argv) and not argv[0].startswith("-")
+    options, config = parse(argv[1:] if named else argv, argv[0] if named else DEFAULT_PRESET)
+    try:
+        report, workdir, fresh = run(config, options.dataset, options.workdir, options.quiet)
+    except Diverged as error:
+        say(f"error: {error}")
+        return Exit.UNSTABLE
+    from learn.summary import describe
+
+    say(describe(report), options.quiet)
+    how = f"done in {time.monotonic() - started:.1f} s" if fresh else "was finished already"
+    say(f"{how}: {workdir}", options.quiet)
+    if options.json:
+        print_json({"workdir": str(workdir), **report})
+    return Exit.DONE
+
+
+def parse(argv: list[str], preset: str) -> tuple[Options, TrainConfig]:
+    """Return options and configuration: the preset, overridden by the command line."""
+    base = load_config(preset)
+    # Fields without their limits: tyro reads the words, `parse_config` then says what is wrong with a value.
+    fields: list[Any] = [
+        (name, Annotated[info.annotation, tyro.conf.arg(help=info.description)], getattr(base, name))
+        for name, info in TrainConfig.model_fields.items()
+    ]
+    settings = make_dataclass("Settings", fields, frozen=True)
+    settings.__doc__ = f"Settings, shown with the values of the preset {preset}."
+    arguments = make_dataclass(
+        "Arguments",
+        [("run", tyro.conf.OmitArgPrefixes[Options]), ("training", tyro.conf.OmitArgPrefixes[settings])],
+    )
+    parsed = tyro.cli(
+        arguments,
+        args=argv,
+        prog="python -m learn.run [PRESET or FILE.toml]",
+        description=f"Train a classifier of cells. Presets: {', '.join(preset_names())} (default {DEFAULT_PRESET}).",
+    )
+    return parsed.run, parse_config(asdict(parsed.training), "command line")
+
+
+def run(
+    config: TrainConfig, datasets: tuple[Path, ...], path: Path | None = None, quiet: bool = False
+) -> tuple[dict[str, Any], Path, bool]:
+    """Train, resume or report.
+
+    Parameters
+    ----------
+    config
+        What is trained.
+    datasets
+        Files of cells, pooled.
+    path
+        Folder of the run; ``runs/learn-<name>-<digest>`` when omitted.
+    quiet
+        No text on standard error.
+
+    Returns
+    -------
+    tuple
+        Report, folder, and whether anything was computed.
+    """
+    from learn.data import dataset_digest, load_cells
+    from learn.workdir import find_workdir, start_workdir
+
+    cells = load_cells(datasets, config)
+    digests = {str(dataset): dataset_digest(dataset) for dataset in datasets}
+    path = path or Path("runs") / f"learn-{config.name}-{config.digest(list(digests.values()))}"
+    workdir = find_workdir(path, config, digests)
+    report = workdir.report()
+    if report is not None:
+        return report, path, False
+    from learn.experiment import train_all
+    from learn.folds import split_cells
+
+    splits = split_cells(cells, config)
+    start_workdir(workdir, config, digests)
+    counts = ", ".join(f"{name} {(cells.labels == k).sum()}" for k, name in enumerate(cells.classes))
+    say(f"{config.model}: {len(cells)} cells ({counts}) -> {path}", quiet)
+    return train_all(config, cells, splits, workdir, quiet), path, True
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,259 @@
+"""Training of one classifier on one fold: an epoch is a pure function, the loop around it stops, keeps and resumes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+
+from learn.checkpoint import load_tree, save_tree
+from learn.config import Diverged, TrainConfig
+from learn.data import Cells, Scaler
+from learn.folds import Fold
+from learn.models import abstract, flatten, initialise, parameter_count
+
+CHECKPOINT_SECONDS = 2.0
+"""Shortest time between two checkpoints: an epoch of the small network takes a hundredth of a checkpoint's time."""
+
+CHUNK = 256
+"""Cells per call when predicting; the last call is filled up, so that one program serves any number."""
+
+
+class State(NamedTuple):
+    """All that training changes: arrays of the model, of the optimiser, and of the best model so far."""
+
+    parameters: Any
+    statistics: Any
+    optimiser: Any
+    best_parameters: Any
+    best_statistics: Any
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training.
+
+    Attributes
+    ----------
+    weights
+        Parameters and batch statistics of the best epoch, by name.
+    history
+        One record per epoch: ``epoch``, ``train_loss``, ``validation_loss``, ``validation_accuracy``.
+    probabilities
+        Of every cell given (N, classes), trained on or not.
+    parameters
+        Number of trainable parameters.
+    scaler
+        Fitted on the training cells.
+    """
+
+    weights: dict[str, np.ndarray]
+    history: list[dict[str, float]]
+    probabilities: np.ndarray
+    parameters: int
+    scaler: Scaler
+
+    @property
+    def best_epoch(self) -> int:
+        """Epoch of the lowest validation loss, from 1."""
+        return int(np.argmin([record["validation_loss"] for record in self.history])) + 1
+
+
+class Trainer:
+    """The compiled programs of one configuration; they serve every fold.
+
+    Parameters
+    ----------
+    config
+        The model and its training.
+    classes
+        Number of classes.
+    """
+
+    def __init__(self, config: TrainConfig, classes: int) -> None:
+        self.config = config
+        self.graph, self.parameter_shapes, self.statistic_shapes = abstract(config, classes)
+        self.optimiser = optax.adamw(config.learning_rate, weight_decay=config.weight_decay, mask=_kernels)
+        self.run_steps = jax.jit(self._steps, donate_argnums=(0, 1, 2))
+        self.logits = jax.jit(self._logits)
+
+    def start(self, fold: int) -> State:
+        """Return the state before the first epoch of a fold."""
+        rng = np.random.default_rng([self.config.seed, fold])
+        parameters = initialise(self.parameter_shapes, rng)
+        statistics = initialise(self.statistic_shapes, rng)
+        parameters, statistics = jax.tree.map(jnp.array, (parameters, statistics))
+        return State(parameters, statistics, self.optimiser.init(parameters), *_copy((parameters, statistics)))
+
+    def epoch(
+        self, state: State, data: tuple[jax.Array, ...], order: np.ndarray, on_step: Callable[[float], None]
+    ) -> tuple[State, float]:
+        """Train on the batches `order` (steps, batch) of row numbers; return the state and the mean loss."""
+        # The small network's steps are one program: starting a program costs more than a step. A ResNet's are not,
+        # because XLA compiles the body of a loop without its faster threaded convolutions.
+        together = 1 if self.config.uses_images else len(order)
+        arrays, losses = tuple(state[:3]), []
+        for start in range(0, len(order), together):
+            arrays, loss = self.run_steps(*arrays, *data, jnp.asarray(order[start : start + together]))
+            losses.append(np.asarray(loss, float))
+            on_step((start + together) / len(order))
+        parameters, statistics, optimiser = arrays
+        trained = state._replace(parameters=parameters, statistics=statistics, optimiser=optimiser)
+        return trained, float(np.concatenate(losses).mean())
+
+    def predict(self, parameters: Any, statistics: Any, data: tuple[jax.Array, ...], rows: np.ndarray) -> np.ndarray:
+        """Return the logits (rows, classes) as float64, with the running batch statistics."""
+        filled = np.resize(rows, math.ceil(len(rows) / CHUNK) * CHUNK)
+        parts = [
+            self.logits(parameters, statistics, *data[:2], jnp.asarray(part)) for part in filled.reshape(-1, CHUNK)
+        ]
+        return np.concatenate([np.asarray(part, float) for part in parts])[: len(rows)]
+
+    def _steps(self, parameters: Any, statistics: Any, optimiser: Any, *rest: jax.Array) -> tuple[tuple, jax.Array]:
+        features, images, labels, order = rest
+
+        def step(carry: tuple, rows: jax.Array) -> tuple[tuple, jax.Array]:
+            parameters, statistics, optimiser = carry
+            batch = features[rows], images[rows], labels[rows]
+            (loss, statistics), slope = jax.value_and_grad(self._loss, has_aux=True)(parameters, statistics, *batch)
+            change, optimiser = self.optimiser.update(slope, optimiser, parameters)
+            return (optax.apply_updates(parameters, change), statistics, optimiser), loss
+
+        carry = parameters, statistics, optimiser
+        if len(order) == 1:
+            carry, loss = step(carry, order[0])
+            return carry, loss[None]
+        return jax.lax.scan(step, carry, order)
+
+    def _loss(self, parameters: Any, statistics: Any, *batch: jax.Array) -> tuple[jax.Array, Any]:
+        features, images, labels = batch
+        # A copy, or batch norm would write a traced value into the variables outside the gradient.
+        model = nnx.merge(self.graph, parameters, statistics, copy=True)
+        model.train()
+        losses = optax.softmax_cross_entropy_with_integer_labels(model(features, images), labels)
+        return losses.mean(), nnx.state(model, nnx.BatchStat)
+
+    def _logits(self, parameters: Any, statistics: Any, features: jax.Array, images: jax.Array, rows: jax.Array) -> Any:
+        model = nnx.merge(self.graph, parameters, statistics, copy=True)
+        model.eval()
+        return model(features[rows], images[rows])
+
+
+def train_fold(
+    trainer: Trainer,
+    cells: Cells,
+    fold: Fold,
+    index: int,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[dict[str, float]], None] = lambda record: None,
+    on_step: Callable[[float], None] = lambda epochs: None,
+) -> Trained:
+    """Train until the validation loss has not fallen for `patience` epochs; keep the best epoch's weights.
+
+    Parameters
+    ----------
+    trainer
+        Programs for the configuration of these cells.
+    cells, fold, index
+        All cells, the rows of this fold, and its number (it takes part in the seed).
+    checkpoint
+        File from which an interrupted training goes on, bit for bit; removed by nobody but the caller.
+    on_epoch
+        Called with the record of each new epoch.
+    on_step
+        Called with the number of epochs done, a fraction within an epoch.
+    """
+    config = trainer.config
+    scaler = Scaler.fit(cells, fold.train)
+    data = (*(jnp.asarray(array) for array in scaler.apply(cells)), jnp.asarray(cells.labels))
+    state = trainer.start(index)
+    history: list[dict[str, float]] = []
+    if checkpoint is not None and checkpoint.is_file():
+        arrays, history = load_tree(checkpoint, state)
+        state = jax.tree.map(jnp.array, arrays)
+    saved = time.monotonic()
+    while not _finished(history, config):
+        done = len(history)
+        order = batches(fold.train, config.batch, np.random.default_rng([config.seed, index, done + 1]))
+        state, loss = trainer.epoch(state, data, order, lambda part, done=done: on_step(done + part))
+        state, record = _validate(trainer, state, data, fold, cells.labels, history, loss)
+        history.append(record)
+        on_epoch(record)
+        if checkpoint is not None and time.monotonic() - saved >= CHECKPOINT_SECONDS:
+            save_tree(checkpoint, state, history)
+            saved = time.monotonic()
+    best = state.best_parameters, state.best_statistics
+    logits = trainer.predict(*best, data, np.arange(len(cells)))
+    weights = {name: array for part in best for name, array in flatten(part).items()}
+    return Trained(weights, history, softmax(logits), parameter_count(trainer.parameter_shapes), scaler)
+
+
+def batches(rows: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Return `rows` shuffled, as (steps, batch); the rest of an uneven division sits this epoch out.
+
+    Notes
+    -----
+    Steps of one size need one program, and batch norm over a last batch of one or two cells would be noise.
+    """
+    size = min(size, len(rows))
+    steps = len(rows) // size
+    return rng.permutation(rows)[: steps * size].reshape(steps, size)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the probabilities (N, classes) of logits (paper, Eq. 5)."""
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def _validate(
+    trainer: Trainer,
+    state: State,
+    data: tuple[jax.Array, ...],
+    fold: Fold,
+    labels: np.ndarray,
+    history: Sequence[dict[str, float]],
+    train_loss: float,
+) -> tuple[State, dict[str, float]]:
+    rows = fold.validation
+    probabilities = softmax(trainer.predict(state.parameters, state.statistics, data, rows))
+    likelihood = np.maximum(probabilities[np.arange(len(rows)), labels[rows]], 1e-12)
+    record = {
+        "epoch": len(history) + 1,
+        "train_loss": train_loss,
+        "validation_loss": float(-np.log(likelihood).mean()),
+        "validation_accuracy": float((probabilities.argmax(axis=1) == labels[rows]).mean()),
+    }
+    if not math.isfinite(train_loss) or not math.isfinite(record["validation_loss"]):
+        raise Diverged(
+            f"training diverged in epoch {record['epoch']}: lower --learning-rate ({trainer.config.learning_rate:g})"
+        )
+    if all(record["validation_loss"] < earlier["validation_loss"] for earlier in history):
+        best = _copy((state.parameters, state.statistics))
+        state = state._replace(best_parameters=best[0], best_statistics=best[1])
+    return state, record
+
+
+def _finished(history: Sequence[dict[str, float]], config: TrainConfig) -> bool:
+    if not history:
+        return False
+    best = int(np.argmin([record["validation_loss"] for record in history])) + 1
+    return len(history) >= config.epochs or len(history) - best >= config.patience
+
+
+def _copy(tree: Any) -> Any:
+    # The programs give their arguments' memory away; what must outlive the next step is copied.
+    return jax.tree.map(jnp.copy, tree)
+
+
+def _kernels(parameters: Any) -> Any:
+    return jax.tree_util.tree_map_with_path(lambda path, _: "kernel" in jax.tree_util.keystr(path), parameters)
