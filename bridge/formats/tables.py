@@ -1,0 +1,228 @@
+"""Tables of cells as CSV: header names, units, and errors that name the row."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from bridge.records import DatasetError
+
+SCALE_LOST = "1 (min-max, scale lost)"
+"""Unit of a feature that somebody scaled to 0 … 1 without keeping the scale."""
+
+UNKNOWN = "unknown"
+"""Unit of a known feature that the file does not state."""
+
+_ALIASES = {
+    "cell_id": ("cellid", "cell", "id", "filename", "image"),
+    "label": ("celltype", "label", "class", "type"),
+    "group": ("group", "day", "donor", "chip"),
+    "split": ("split",),
+    "max_velocity": ("maxvelocity", "maximumvelocity", "vmax"),
+    "transition_time": ("transitiontime", "tt"),
+    # not "deform": in deformability cytometry that is 1 - circularity
+    "deformation_index": ("deformability", "deformationindex", "di"),
+}
+_TEXT = ("cell_id", "label", "group", "split")
+_UNITS = {
+    "px_per_frame_above_min": ("px/frame above minimum", 1.0),
+    "frames_above_min": ("frame above minimum", 1.0),
+    "px_per_frame": ("px/frame", 1.0),
+    "frames": ("frame", 1.0),
+    "mm_per_s": ("m/s", 1e-3),
+    "um_per_ms": ("m/s", 1e-3),
+    "m_per_s": ("m/s", 1.0),
+    "ms": ("s", 1e-3),
+    "s": ("s", 1.0),
+}
+"""Endings of a column's name, longest first: unit, and the factor into it."""
+
+
+class Column(NamedTuple):
+    """A column of a table."""
+
+    header: str
+    """As the file writes it."""
+    name: str
+    """As a dataset calls it."""
+    unit: str
+    """Unit of the values after `factor`; empty where the column is none of ours."""
+    factor: float
+    """Brings the file's values to `unit`."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of a table."""
+
+    row: int
+    """Its number in the file; the header is row 1."""
+    cell_id: str
+    label: str
+    group: str = ""
+    split: str = ""
+    values: dict[str, float | str] = field(default_factory=dict)
+    """The other columns by name: numbers, or text where a column is not all numbers."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV file."""
+
+    path: Path
+    columns: list[Column]
+    """All but the text columns cell_id, label, group and split."""
+    cells: list[Cell]
+
+    def header(self, name: str) -> str:
+        """Return what the file calls a column."""
+        return next((column.header for column in self.columns if column.name == name), name)
+
+
+def read_table(path: Path, classes: Sequence[str] = (), require: Sequence[str] = ()) -> Table:
+    """Read a CSV table of cells.
+
+    Parameters
+    ----------
+    path
+        The file: UTF-8, comma-separated, header first; names are matched without regard to case, blanks and signs.
+    classes
+        Labels that may occur; any, if empty.
+    require
+        Features that must have a column.
+
+    Raises
+    ------
+    DatasetError
+        With file, row, field, value and remedy.
+    """
+    header, rows = _read_rows(path)
+    columns = [_column(name) for name in header]
+    names = [column.name for column in columns]
+    for name in ("cell_id", "label", *require):
+        if name not in names:
+            raise DatasetError(
+                f"{path}: row 1: no column for {name}; the header is {', '.join(header)!r}, "
+                f"known names are {', '.join(_ALIASES[name])}; add the column or rename it"
+            )
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        both = ", ".join(repr(column.header) for column in columns if column.name == twice)
+        raise DatasetError(f"{path}: row 1: columns {both} mean the same ({twice}); remove all but one")
+    measured = [column for column in columns if column.name not in _TEXT]
+    numeric = {
+        column.name for column in measured if _is_numeric(column, [row[names.index(column.name)] for _, row in rows])
+    }
+    cells = []
+    for number, row in rows:
+        texts = dict(zip(names, (value.strip() for value in row), strict=True))
+        values = {
+            column.name: _number(path, number, column, texts[column.name])
+            if column.name in numeric
+            else texts[column.name]
+            for column in measured
+        }
+        _check_texts(path, number, texts, columns, classes)
+        cells.append(
+            Cell(number, texts["cell_id"], texts["label"], texts.get("group", ""), texts.get("split", ""), values)
+        )
+    return Table(path, measured, cells)
+
+
+def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the header and the numbered rows, all of the header's length."""
+    raw = path.read_bytes()
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        kind = "it looks like UTF-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else f"byte {raw[error.start]:#04x}"
+        raise DatasetError(f"{path}: not UTF-8 text ({kind} at {error.start}); save it as CSV UTF-8") from error
+    if "\0" in text:
+        raise DatasetError(f"{path}: not text (it holds zero bytes); save it as CSV UTF-8")
+    try:
+        rows = [(i, row) for i, row in enumerate(csv.reader(io.StringIO(text, newline="")), start=1) if any(row)]
+    except csv.Error as error:
+        raise DatasetError(f"{path}: not a CSV table ({error}); export it again") from error
+    if not rows:
+        raise DatasetError(f"{path}: empty; a header and at least one cell are needed")
+    header = [name.strip() for name in rows[0][1]]
+    if len(header) == 1:
+        sign = next((s for s in (";", "\t", "|") if s in header[0]), None)
+        found = f"separated by {sign!r}" if sign else f"one column only, {header[0]!r}"
+        raise DatasetError(f"{path}: row 1: {found}; export it comma-separated, with decimal points")
+    if len(rows) == 1:
+        raise DatasetError(f"{path}: a header but no cell; add rows or leave the file out")
+    for number, row in rows[1:]:
+        if len(row) != len(header):
+            raise DatasetError(
+                f"{path}: row {number}: {len(row)} fields where the header has {len(header)} "
+                f"({','.join(row)[:60]!r}); separate by commas, write decimals with a point"
+            )
+    return header, rows[1:]
+
+
+def _column(header: str) -> Column:
+    text = re.sub(r"\s*[\[(](.+?)[\])]\s*$", lambda match: "_" + match[1].replace("/", "_per_"), header.strip())
+    text = re.sub(r"[^a-z0-9]+", "_", text.replace("µ", "u").lower()).strip("_")
+    for ending, (unit, factor) in _UNITS.items():
+        base = text.removesuffix(f"_{ending}")
+        name = _canonical(base)
+        if base != text and name not in (None, *_TEXT):
+            return Column(header, str(name), unit, factor)
+    name = _canonical(text)
+    if name is None:
+        return Column(header, text or header, "", 1.0)
+    unit = "" if name in _TEXT else "1" if name == "deformation_index" else UNKNOWN
+    return Column(header, name, unit, 1.0)
+
+
+def _canonical(text: str) -> str | None:
+    squeezed = text.replace("_", "")
+    return next((name for name, aliases in _ALIASES.items() if squeezed in aliases), None)
+
+
+def _is_numeric(column: Column, texts: list[str]) -> bool:
+    """Return whether a column is numbers: known features must be, others are if every value is one."""
+    if column.unit:
+        return True
+    try:
+        return any(text.strip() for text in texts) and all(math.isfinite(float(text)) for text in texts if text.strip())
+    except ValueError:
+        return False
+
+
+def _number(path: Path, row: int, column: Column, text: str) -> float:
+    if text.lower() in ("", "nan", "na"):
+        return math.nan
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise DatasetError(
+            f"{path}: row {row}: {column.header} = {text!r} is no number; write it with a decimal point, "
+            "or leave it empty if it was not measured"
+        )
+    return value * column.factor
+
+
+def _check_texts(path: Path, row: int, texts: dict[str, str], columns: list[Column], classes: Sequence[str]) -> None:
+    headers = {column.name: column.header for column in columns}
+    for name in ("cell_id", "label"):
+        if not texts[name]:
+            raise DatasetError(f"{path}: row {row}: {headers[name]} is empty; fill it in or remove the row")
+    if classes and texts["label"] not in classes:
+        raise DatasetError(
+            f"{path}: row {row}: {headers['label']} = {texts['label']!r} is none of {', '.join(classes)}; "
+            "correct the row or name the class with --classes"
+        )
+    if texts.get("split", "") not in ("", "train", "test"):
+        raise DatasetError(
+            f"{path}: row {row}: {headers['split']} = {texts['split']!r}; write train, test or leave it empty"
+        )

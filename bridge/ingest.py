@@ -1,0 +1,146 @@
+"""``python -m bridge.ingest SOURCE… --out cells.h5``: recordings and tables of others to a Dataset."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from bridge.command import Exit, InputError, print_json, progress, run_command, say
+
+if TYPE_CHECKING:
+    from bridge.records import Dataset
+
+
+def read_source(path: Path, classes: Sequence[str] = ()) -> Dataset:
+    """Read one source: a folder in the reference layout, or a CSV table.
+
+    Raises
+    ------
+    InputError
+        If the source is neither, or cannot be used.
+    """
+    from bridge.formats.miml_csv import read_csv, read_miml
+
+    if path.is_dir():
+        return read_miml(path, classes)
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file or folder; give a folder with train_data.csv and Train/, or a CSV table"
+        )
+    if path.suffix.lower() == ".csv":
+        return read_csv(path, classes)
+    raise InputError(
+        f"{path}: unknown kind of file {path.suffix!r}; give a CSV table or a folder in the reference layout"
+    )
+
+
+def merge(datasets: Sequence[Dataset]) -> Dataset:
+    """Return several datasets as one; what one of them lacks is missing there.
+
+    Raises
+    ------
+    DatasetError
+        If units or picture sizes differ, or a cell's name occurs twice.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from bridge.records import Dataset, DatasetError
+
+    if len(datasets) == 1:
+        return datasets[0]
+    units: dict[str, str] = {}
+    for dataset in datasets:
+        for name, unit in dataset.units.items():
+            if units.setdefault(name, unit) != unit:
+                raise DatasetError(
+                    f"{name} is in {units[name]!r} in one source and {unit!r} in another; "
+                    "ingest them into two files and align them in training"
+                )
+    table = pd.concat([dataset.table for dataset in datasets], ignore_index=True)
+    twice = table.loc[table["cell_id"].duplicated(), "cell_id"].to_list()
+    if twice:
+        raise DatasetError(f"cell {twice[0]!r} occurs in two sources; rename it or give one source only")
+    text = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
+    table[text] = table[text].fillna("")
+    shapes = {
+        (dataset.images.shape[2:], str(dataset.images.dtype)) for dataset in datasets if dataset.images is not None
+    }
+    if len(shapes) > 1:
+        raise DatasetError(
+            f"pictures of different sizes or depths: {sorted(shapes)}; bring all to one, or ingest apart"
+        )
+    images = present = None
+    if shapes:
+        ((shape, dtype),) = shapes
+        images = np.concatenate([_or_blank(d.images, (len(d), len(d.views), *shape), dtype) for d in datasets])
+        present = np.concatenate([_or_blank(d.views_present, (len(d), len(d.views)), "bool") for d in datasets])
+    sources = [source for dataset in datasets for source in dataset.meta["sources"]]
+    return Dataset(table, units, images=images, views_present=present, meta={"sources": sources})
+
+
+def _or_blank(array: Any, shape: tuple[int, ...], dtype: str) -> Any:
+    import numpy as np
+
+    return np.zeros(shape, dtype) if array is None else array
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Turn recordings and tables of others into a dataset."""
+
+    sources: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Folders in the reference layout (train_data.csv, Train/, …) and CSV tables."""
+    out: Path
+    """Dataset to write (.h5)."""
+    classes: tuple[str, ...] = ()
+    """Labels that may occur; another one is an error. By default any."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+    quiet: bool = False
+    """Print errors only."""
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; see `Arguments`."""
+    arguments = tyro.cli(Arguments, prog="python -m bridge.ingest", args=argv)
+    if not arguments.sources:
+        raise InputError("no source given; name a folder with train_data.csv and Train/, or a CSV table")
+    from dataclasses import replace
+    from importlib.metadata import version
+
+    from bridge.records import write_dataset
+
+    parts = []
+    with progress("reading", arguments.quiet) as bar:
+        for number, path in enumerate(arguments.sources):
+            bar.update(number / len(arguments.sources), path.name)
+            parts.append(read_source(path, arguments.classes))
+    dataset = merge(parts)
+    provenance = {"command": "bridge.ingest", "versions": {"mimlab": version("mimlab")}}
+    dataset = replace(dataset, meta={**dataset.meta, "provenance": provenance})
+    write_dataset(arguments.out, dataset)
+    labels, splits = (dict(Counter(dataset.table[name])) for name in ("label", "split"))
+    pictures = 0 if dataset.views_present is None else int(dataset.views_present.sum())
+    say(
+        f"{arguments.out}: {len(dataset)} cells ({', '.join(f'{n} {name}' for name, n in labels.items())}), "
+        f"{pictures} pictures; look for faults with `python -m bridge.check {arguments.out}`",
+        arguments.quiet,
+    )
+    for source in dataset.meta["sources"]:
+        if source.get("pictures_not_listed"):
+            say(f"{source['name']}: {source['pictures_not_listed']} pictures that no row names are left out")
+    if arguments.json:
+        features = {name: dataset.units[name] for name in dataset.features}
+        counts = {"cells": len(dataset), "pictures": pictures, "labels": labels, "splits": splits}
+        print_json({"out": str(arguments.out), **counts, "features": features})
+    return Exit.DONE
+
+
+if __name__ == "__main__":
+    run_command(main)
