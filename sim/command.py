@@ -30,6 +30,10 @@ class InputError(ValueError):
     """What the user gave is wrong: the text holds the rule, the value with its unit and the remedy."""
 
 
+class UnstableSimulation(RuntimeError):
+    """The numbers left the range in which the method holds; the text says where, when and what to change."""
+
+
 _OS_REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space or choose another folder",
     errno.EDQUOT: "the disk quota is used up: free some space or choose another folder",
@@ -69,6 +73,9 @@ def run_command(main: Callable[[list[str]], int], argv: list[str] | None = None)
     except InputError as error:
         say(f"error: {error}")
         code = Exit.BAD_INPUT
+    except UnstableSimulation as error:
+        say(f"unstable: {error}")
+        code = Exit.UNSTABLE
     except OSError as error:
         if error.errno == errno.EPIPE:
             code = Exit.DONE

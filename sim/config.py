@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import json
 import tomllib
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,7 @@ PHYSICS_VERSION = 1
 """Raised whenever the same configuration gives other results."""
 
 QUALITIES = ("smoke", "quick", "fine")
+DRIVES = ("pressure_drop", "body_force")
 
 
 class ConfigError(InputError):
@@ -28,9 +30,7 @@ class ConfigError(InputError):
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class FluidConfig(_Section):
@@ -71,7 +71,7 @@ class ChannelConfig(_Section):
     """Length of the taper out of the constriction (m)."""
     inlet_length: float = Field(default=20e-6, ge=0)
     """Length of the wide channel before the entry taper (m)."""
-    outlet_length: float = Field(default=30e-6, ge=0)
+    outlet_length: float = Field(default=50e-6, ge=0)
     """Length of the wide channel after the exit taper (m)."""
 
     @model_validator(mode="after")
@@ -110,7 +110,7 @@ class CellConfig(_Section):
     """Bending constant Kb; in 2-D the bending rigidity per metre of depth (J)."""
     ka_global: float = Field(default=0.0, ge=0)
     """Constraint on the perimeter (2-D); off by default: to pass, a cell must gain half its perimeter (N/m)."""
-    kv: float = Field(default=2e6, ge=0)
+    kv: float = Field(default=1e5, ge=0)
     """Constraint on the enclosed area (2-D) (N/m²)."""
     start_x: float = -16.7e-6
     """Where the cell's centre starts, along the channel (m)."""
@@ -198,8 +198,10 @@ def preset_names() -> list[str]:
     return sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml") and p.name != "qualities.toml")
 
 
-def load_config(source: str | Path, quality: str = "quick") -> SimulationConfig:
-    """Read a preset by name or a TOML file, over the defaults of a quality.
+def load_config(
+    source: str | Path, quality: str = "quick", overrides: Mapping[str, str] | None = None
+) -> SimulationConfig:
+    """Read a preset by name or a TOML file, over the defaults of a quality and under some overrides.
 
     Parameters
     ----------
@@ -207,6 +209,9 @@ def load_config(source: str | Path, quality: str = "quick") -> SimulationConfig:
         Name of a preset (`preset_names`) or path of a ``.toml`` file.
     quality
         One of `QUALITIES`; what the file itself states wins.
+    overrides
+        Values as text by dotted name, for example ``{"cell.ks": "3e-3"}``; ``none`` leaves a field open.
+        A drive given here takes the place of the file's drive.
 
     Raises
     ------
@@ -214,28 +219,40 @@ def load_config(source: str | Path, quality: str = "quick") -> SimulationConfig:
         If the preset is unknown, or the file is missing, malformed or holds a wrong key or value.
     """
     name = str(source)
-    if name in preset_names():
-        text = (resources.files("sim") / "configs" / f"{name}.toml").read_text(encoding="utf-8")
-    elif name.endswith(".toml"):
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{name}: not UTF-8 text ({error}); save the file as UTF-8") from error
-    else:
-        close = difflib.get_close_matches(name, preset_names(), 1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise ConfigError(f"unknown preset {name!r}: {hint}choose from {', '.join(preset_names())} or give a .toml file")
+    try:
+        values = tomllib.loads(_read_source(name))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: not valid TOML: {error}") from error
     qualities = tomllib.loads((resources.files("sim") / "configs" / "qualities.toml").read_text(encoding="utf-8"))
     if quality not in qualities:
         raise ConfigError(f"unknown quality {quality!r}: choose from {', '.join(qualities)}")
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name}: not valid TOML: {error}") from error
     for section, defaults in qualities[quality].items():
         if isinstance(values.setdefault(section, {}), dict):
             values[section] = defaults | values[section]
-    return parse_config(values, name)
+    overrides = overrides or {}
+    if any(f"fluid.{drive}" in overrides for drive in DRIVES):
+        values["fluid"] = {key: value for key, value in values.get("fluid", {}).items() if key not in DRIVES}
+    for field, text in overrides.items():
+        section, _, key = field.rpartition(".")
+        target = values.setdefault(section, {}) if section else values
+        if text.lower() == "none":
+            target.pop(key, None)
+        else:
+            target[key] = text
+    return parse_config(values, f"{name} with command line" if overrides else name)
+
+
+def _read_source(name: str) -> str:
+    if name in preset_names():
+        return (resources.files("sim") / "configs" / f"{name}.toml").read_text(encoding="utf-8")
+    if name.endswith(".toml"):
+        try:
+            return Path(name).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{name}: not UTF-8 text ({error}); save the file as UTF-8") from error
+    close = difflib.get_close_matches(name, preset_names(), 1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise ConfigError(f"unknown preset {name!r}: {hint}choose from {', '.join(preset_names())} or give a .toml file")
 
 
 def parse_config(values: dict[str, Any], where: str) -> SimulationConfig:
@@ -271,6 +288,16 @@ def _explain_one(item: Any) -> str:
         return f"{field}: {message}" if field else message
     unit = _unit(location)
     return f"{field} = {item['input']!r}{f' {unit}' if unit else ''}: {message[0].lower()}{message[1:]}"
+
+
+def fields() -> Iterator[tuple[str, str]]:
+    """Yield dotted name and help of every field of `SimulationConfig`, in order."""
+    for name, info in SimulationConfig.model_fields.items():
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            for key, inner in info.annotation.model_fields.items():
+                yield f"{name}.{key}", inner.description or ""
+        else:
+            yield name, info.description or ""
 
 
 def _known_keys(location: list[str]) -> list[str]:

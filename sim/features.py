@@ -22,16 +22,22 @@ class Feature(NamedTuple):
 
 FEATURES: dict[str, Feature] = {
     "deformation_index": Feature(
-        "1", "(a - b)/(a + b) of the outline's bounding box, signed, when the centroid is midway in the constriction", "Eq. 1, 2.2"
+        "1",
+        "largest (a - b)/(a + b) of the outline's bounding box while the centroid is in the constriction",
+        "Eq. 1, 2.2",
     ),
-    "max_velocity": Feature("m/s", "largest centroid velocity along x while the centroid is in the constriction", "2.2"),
-    "transition_time": Feature("s", "centroid from the constriction's entry plane to its exit plane", "2.2"),
-    "transit_time_full": Feature("s", "leading edge through the entry plane until trailing edge through the exit plane", "-"),
-    "entry_time": Feature("s", "leading edge through the entry plane until trailing edge through it", "-"),
-    "max_deformation_index": Feature("1", "largest bounding-box deformation index of the passage", "Eq. 1"),
+    "deformation_index_mid": Feature("1", "the same, signed, when the centroid is midway in the constriction", "Eq. 1"),
     "deformation_index_ellipse": Feature(
         "1", "deformation index of the ellipse of equal second moments, midway in the constriction", "Eq. 1"
     ),
+    "max_velocity": Feature(
+        "m/s", "largest centroid velocity along x while the centroid is in the constriction", "2.2"
+    ),
+    "transition_time": Feature("s", "centroid from the constriction's entry plane to its exit plane", "2.2"),
+    "transit_time_full": Feature(
+        "s", "leading edge through the entry plane until trailing edge through the exit plane", "-"
+    ),
+    "entry_time": Feature("s", "leading edge through the entry plane until trailing edge through it", "-"),
     "deformation_rate": Feature(
         "1/s", "mean |d DI/dt| from the leading edge's entry until DI first reaches 95 % of its largest value", "2.5"
     ),
@@ -96,13 +102,13 @@ def compute_features(trace: Mapping[str, np.ndarray], constriction_length: float
     both = None if deformation is None or recovery is None else (deformation + recovery) / 2
     passed = exit_ is not None
     return {
-        "deformation_index": _at(time, di, middle),
+        "deformation_index": float(di[inside].max()) if passed and inside.any() else None,
+        "deformation_index_mid": _at(time, di, middle),
+        "deformation_index_ellipse": _at(time, trace["di_ellipse"], middle),
         "max_velocity": float(trace["vx"][inside].max()) if passed and inside.any() else None,
         "transition_time": _difference(exit_, entry),
         "transit_time_full": _difference(rear_out, front_in),
         "entry_time": _difference(rear_in, front_in),
-        "max_deformation_index": float(di.max()) if middle is not None else None,
-        "deformation_index_ellipse": _at(time, trace["di_ellipse"], middle),
         "deformation_rate": deformation,
         "recovery_rate": recovery,
         "deformation_index_rate": both,

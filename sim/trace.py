@@ -45,7 +45,7 @@ class Outcome(Enum):
     OUTLET = "the cell has reached the outlet before it was round again: lengthen channel.outlet_length"
     STUCK = "the cell does not move: raise fluid.pressure_drop, or lower cell.ks or cell.diameter"
     MAX_STEPS = "the time is over before the cell was out: raise numerics.max_time or fluid.pressure_drop"
-    UNSTABLE = "the simulation broke down: lower numerics.inertia_scale or cell.ks, or refine numerics.dx"
+    UNSTABLE = "lower numerics.inertia_scale (halve it), cell.kv or cell.ks, or refine numerics.dx"
 
     @property
     def passed(self) -> bool:
@@ -129,7 +129,9 @@ def read_trace(folder: Path | str) -> Trace:
                 flow=json.loads(str(file.attrs["flow"])),
             )
     except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{folder / 'result.h5'}: damaged or not written by sim.run ({error}); delete the folder and run it again") from error
+        raise InputError(
+            f"{folder / 'result.h5'}: damaged or not written by sim.run ({error}); delete the folder and run it again"
+        ) from error
 
 
 def write_result(path: Path, trace: Trace, features: Mapping[str, float | None]) -> None:

@@ -1,0 +1,121 @@
+"""The picture of a run, after the paper's Figs. 1c, 1d and 9."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sim.channel import outline
+from sim.trace import Trace
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK = "#222222"
+COLOURS = ("#0072B2", "#D55E00", "#009E73")  # Okabe–Ito, told apart by colour-blind readers
+
+
+def write_summary(path: Path, trace: Trace, title: str) -> None:
+    """Draw outlines in the channel, DI, velocity and centroid to a PNG.
+
+    Parameters
+    ----------
+    path
+        Where to write; overwritten.
+    trace
+        A finished run.
+    title
+        One line on top.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 8.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(3, 2, height_ratios=[1.25, 1, 1])
+    _draw_channel(figure.add_subplot(grid[0, :]), trace)
+    _draw_deformation(figure.add_subplot(grid[1, 0]), trace)
+    _draw_velocity(figure.add_subplot(grid[1, 1]), trace, "x")
+    _draw_velocity(figure.add_subplot(grid[2, 0]), trace, "time")
+    _draw_centroid(figure.add_subplot(grid[2, 1]), trace)
+    figure.suptitle(title, fontsize=11)
+    figure.savefig(path, dpi=130, format="png", metadata={"Software": None})
+
+
+def _moments(trace: Trace) -> list[int]:
+    """Return the snapshots at entry, in the middle and at the exit: centroid nearest to the three planes."""
+    centre = np.interp(trace.snapshot_time, trace["time"], trace["x"])
+    length = trace.config.channel.constriction_length
+    return [int(np.argmin(abs(centre - plane))) for plane in (0.0, length / 2, length)]
+
+
+def _draw_channel(axes: Axes, trace: Trace) -> None:
+    wall = 1e6 * outline(trace.config.channel)
+    top = wall[:, 1].max() * 1.12
+    for sign in (1, -1):
+        axes.fill_between(wall[:, 0], sign * wall[:, 1], sign * top, color="#d9d9d9", lw=0)
+        axes.plot(wall[:, 0], sign * wall[:, 1], color=INK, lw=1.2)
+    shown = [(0, "#999999", "start"), *zip(_moments(trace), COLOURS, ("entry", "middle", "exit"), strict=True)]
+    shown.append((len(trace.snapshots) - 1, "#CC79A7", "end"))
+    for index, colour, label in shown:
+        x = 1e6 * np.vstack([trace.snapshots[index], trace.snapshots[index][:1]])
+        axes.plot(x[:, 0], x[:, 1], color=colour, lw=1.6, label=f"{label}, {1e3 * trace.snapshot_time[index]:.3g} ms")
+    axes.set(xlim=(wall[0, 0], wall[-1, 0]), ylim=(-top, top), aspect="equal", xlabel="x (µm)", ylabel="y (µm)")
+    axes.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, 1.17), fontsize=8, frameon=False)
+
+
+def _shade(axes: Axes, trace: Trace) -> None:
+    axes.axvspan(0, 1e6 * trace.config.channel.constriction_length, color="#eeeeee", lw=0)
+    axes.grid(alpha=0.3)
+
+
+def _draw_deformation(axes: Axes, trace: Trace) -> None:
+    _shade(axes, trace)
+    x = 1e6 * trace["x"]
+    axes.plot(x, trace["di"], color=COLOURS[0], label="bounding box")
+    axes.plot(x, trace["di_ellipse"], color=COLOURS[1], lw=1, ls="--", label="ellipse of equal moments")
+    ceiling = stadium_index(trace.config.cell.diameter, trace.config.channel.gap)
+    if ceiling is not None:
+        axes.axhline(ceiling, color=INK, lw=0.8, ls=":", label=f"stadium filling the gap, {ceiling:.3f}")
+    axes.set(xlabel="centroid x (µm)", ylabel="deformation index")
+    axes.legend(fontsize=7, frameon=False)
+
+
+def stadium_index(diameter: float, gap: float) -> float | None:
+    """Return the deformation index of a stadium of the cell's area that fills the gap; None if the cell is smaller.
+
+    Notes
+    -----
+    Area π D²/4 = π b²/4 + (a - b) b with b the gap, so a = b + π (D² - b²)/(4 b).
+    """
+    if diameter <= gap:
+        return None
+    length = gap + np.pi * (diameter**2 - gap**2) / (4 * gap)
+    return float((length - gap) / (length + gap))
+
+
+def _draw_velocity(axes: Axes, trace: Trace, against: str) -> None:
+    speed = trace["vx"] / trace.flow["gap_velocity_m_per_s"]
+    if against == "x":
+        _shade(axes, trace)
+        axes.plot(1e6 * trace["x"], speed, color=COLOURS[0])
+        axes.set_xlabel("centroid x (µm)")
+    else:
+        axes.grid(alpha=0.3)
+        axes.plot(1e3 * trace["time"], speed, color=COLOURS[0])
+        axes.set_xlabel("time (ms)")
+    axes.set_ylabel("velocity / mean flow velocity\nin the empty gap")
+
+
+def _draw_centroid(axes: Axes, trace: Trace) -> None:
+    diameter = trace.config.cell.diameter
+    length = trace.config.channel.constriction_length / diameter
+    axes.axhspan(0, length, color="#eeeeee", lw=0)
+    axes.grid(alpha=0.3)
+    axes.plot(1e3 * trace["time"], trace["x"] / diameter, color=COLOURS[0])
+    axes.text(
+        0.02, length / 2, "constriction", transform=axes.get_yaxis_transform(), va="center", fontsize=8, color="#555555"
+    )
+    axes.set(xlabel="time (ms)", ylabel="centroid x / cell diameter")

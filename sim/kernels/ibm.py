@@ -1,0 +1,119 @@
+"""Immersed boundary in 2-D: kernel weights, spreading and interpolation, adjoint to each other.
+
+Kernels: 2-point hat, 3-point of Roma et al. 1999, 4-point of Peskin 2002. Positions are in lattice
+units, node (i, j) of the grid at (i, j). The sums run in the order of the membrane nodes, so that
+results do not depend on anything else.
+"""
+
+import math
+
+import numba
+import numpy as np
+
+
+@numba.njit(cache=True, nogil=True)
+def _phi(kind, r):
+    r = abs(r)
+    if kind == 4:
+        if r < 1.0:
+            return 0.125 * (3.0 - 2.0 * r + math.sqrt(1.0 + 4.0 * r - 4.0 * r * r))
+        if r < 2.0:
+            return 0.125 * (5.0 - 2.0 * r - math.sqrt(max(0.0, -7.0 + 12.0 * r - 4.0 * r * r)))
+        return 0.0
+    if kind == 3:
+        if r < 0.5:
+            return (1.0 + math.sqrt(1.0 - 3.0 * r * r)) / 3.0
+        if r < 1.5:
+            return (5.0 - 3.0 * r - math.sqrt(max(0.0, 1.0 - 3.0 * (1.0 - r) * (1.0 - r)))) / 6.0
+        return 0.0
+    return max(0.0, 1.0 - r)
+
+
+@numba.njit(cache=True, nogil=True)
+def locate(x, reach, low, high, new_low, new_high):
+    """Say where a membrane lies: 0 within a box, 1 too near its edge, -1 not a finite position.
+
+    Parameters
+    ----------
+    x
+        Positions (V, 2), lattice units.
+    reach
+        Distance that must be left between a node and the edge of the box.
+    low, high
+        First and last lattice node of the box (2,).
+    new_low, new_high
+        Output: smallest and largest coordinates, rounded outwards (2,).
+    """
+    result = 0
+    for axis in range(2):
+        smallest, largest = x[0, axis], x[0, axis]
+        for k in range(x.shape[0]):
+            if not abs(x[k, axis]) < 1e9:
+                return -1
+            smallest, largest = min(smallest, x[k, axis]), max(largest, x[k, axis])
+        new_low[axis], new_high[axis] = int(math.floor(smallest)), int(math.ceil(largest))
+        if smallest - reach < low[axis] or largest + reach > high[axis]:
+            result = 1
+    return result
+
+
+@numba.njit(cache=True, nogil=True)
+def weights(kind, x, stride, base, weight):
+    """Find the lattice nodes around each membrane node and their weights.
+
+    Parameters
+    ----------
+    kind
+        Width of the kernel: 2, 3 or 4.
+    x
+        Positions (V, 2), lattice units.
+    stride
+        Row length of the flat grid.
+    base, weight
+        Output: flat index of the first of 4 × 4 nodes (V,), and weights along each axis (V, 2, 4);
+        narrower kernels have zeros.
+    """
+    for k in range(x.shape[0]):
+        ix, iy = int(math.floor(x[k, 0])) - 1, int(math.floor(x[k, 1])) - 1
+        base[k] = iy * stride + ix
+        for m in range(4):
+            weight[k, 0, m] = _phi(kind, x[k, 0] - (ix + m))
+            weight[k, 1, m] = _phi(kind, x[k, 1] - (iy + m))
+
+
+@numba.njit(cache=True, nogil=True)
+def spread(force, stride, base, weight, fx, fy):
+    """Add the membrane's forces (V, 2) to the force field."""
+    for k in range(force.shape[0]):
+        for n in range(4):
+            row = base[k] + n * stride
+            for m in range(4):
+                share = weight[k, 0, m] * weight[k, 1, n]
+                fx[row + m] += share * force[k, 0]
+                fy[row + m] += share * force[k, 1]
+
+
+@numba.njit(cache=True, nogil=True)
+def clear(stride, base, fx, fy):
+    """Set the force field to zero where `spread` wrote."""
+    for k in range(base.size):
+        for n in range(4):
+            row = base[k] + n * stride
+            fx[row : row + 4] = 0.0
+            fy[row : row + 4] = 0.0
+
+
+@numba.njit(cache=True, nogil=True)
+def interpolate(stride, base, weight, ux, uy, velocity):
+    """Interpolate the flow to the membrane nodes: `velocity` (V, 2) is written."""
+    for k in range(base.size):
+        sum_x = np.float64(0.0)
+        sum_y = np.float64(0.0)
+        for n in range(4):
+            row = base[k] + n * stride
+            for m in range(4):
+                share = weight[k, 0, m] * weight[k, 1, n]
+                sum_x += share * ux[row + m]
+                sum_y += share * uy[row + m]
+        velocity[k, 0] = sum_x
+        velocity[k, 1] = sum_y

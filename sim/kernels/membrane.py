@@ -1,0 +1,108 @@
+"""Forces of a closed ring of nodes and of the walls on it, each the exact gradient of an energy.
+
+Energies (per unit depth), with edge lengths l, turning angles θ, area A, perimeter L and their
+values at rest l0, θ0, A0, L0:
+
+    stretching  ½ (ks / l0) (l - l0)²        per edge
+    bending     ½ (kb / l0) (θ - θ0)²        per node
+    area        ½ kv (A - A0)² / A0 + λ (A - A0)    once, λ being held
+    perimeter   ½ ka (L - L0)² / L0          once
+    wall        ⅓ kw l0 d0 (1 - d / d0)³     per node closer than d0 to a wall
+"""
+
+import math
+
+import numba
+
+
+@numba.njit(cache=True, nogil=True)
+def ring_forces(x, l0, theta0, ks, kb, kv, area0, multiplier, ka, force):
+    """Write the internal forces (V, 2) of a ring of nodes `x` (V, 2), counter-clockwise; return (A - A0)/A0."""
+    count = x.shape[0]
+    area = 0.0
+    perimeter = 0.0
+    for i in range(count):
+        j = i + 1 if i + 1 < count else 0
+        area += 0.5 * (x[i, 0] * x[j, 1] - x[j, 0] * x[i, 1])
+        perimeter += math.hypot(x[j, 0] - x[i, 0], x[j, 1] - x[i, 1])
+        force[i, 0] = 0.0
+        force[i, 1] = 0.0
+    strain = (area - area0) / area0
+    pressure = -kv * strain - multiplier
+    rest = count * l0
+    tension_global = ka * (perimeter - rest) / rest
+    for i in range(count):
+        j = i + 1 if i + 1 < count else 0
+        ex, ey = x[j, 0] - x[i, 0], x[j, 1] - x[i, 1]
+        length = math.hypot(ex, ey)
+        pull = (ks * (length - l0) / l0 + tension_global) / length
+        # Half of the pressure on the edge acts on either node: the gradient of the polygon's area.
+        px, py = 0.5 * pressure * ey, -0.5 * pressure * ex
+        force[i, 0] += pull * ex + px
+        force[i, 1] += pull * ey + py
+        force[j, 0] += -pull * ex + px
+        force[j, 1] += -pull * ey + py
+    for j in range(count):
+        i = j - 1 if j > 0 else count - 1
+        k = j + 1 if j + 1 < count else 0
+        ax, ay = x[j, 0] - x[i, 0], x[j, 1] - x[i, 1]
+        bx, by = x[k, 0] - x[j, 0], x[k, 1] - x[j, 1]
+        theta = math.atan2(ax * by - ay * bx, ax * bx + ay * by)
+        moment = kb / l0 * (theta - theta0)
+        aa, bb = ax * ax + ay * ay, bx * bx + by * by
+        # dθ/dx_i = a⊥/|a|², dθ/dx_k = b⊥/|b|² with (x, y)⊥ = (-y, x); node j takes the rest.
+        gix, giy = -ay / aa, ax / aa
+        gkx, gky = -by / bb, bx / bb
+        force[i, 0] -= moment * gix
+        force[i, 1] -= moment * giy
+        force[k, 0] -= moment * gkx
+        force[k, 1] -= moment * gky
+        force[j, 0] += moment * (gix + gkx)
+        force[j, 1] += moment * (giy + gky)
+    return strain
+
+
+@numba.njit(cache=True, nogil=True)
+def add_wall_forces(x, distance, stride, strength, reach, force):
+    """Add the wall's repulsion to `force` (V, 2); return the smallest wall distance of a node.
+
+    Parameters
+    ----------
+    x
+        Positions (V, 2), lattice units.
+    distance
+        Distance to the nearest wall at the grid's nodes, positive in the fluid, flat; it is
+        interpolated bilinearly, and the force is the exact gradient of that.
+    stride
+        Row length of the flat grid.
+    strength
+        kw l0: largest force of a node.
+    reach
+        d0, lattice units.
+    """
+    smallest = math.inf
+    for k in range(x.shape[0]):
+        ix, iy = int(math.floor(x[k, 0])), int(math.floor(x[k, 1]))
+        tx, ty = x[k, 0] - ix, x[k, 1] - iy
+        i = iy * stride + ix
+        d00, d10 = distance[i], distance[i + 1]
+        d01, d11 = distance[i + stride], distance[i + stride + 1]
+        d = (1 - ty) * ((1 - tx) * d00 + tx * d10) + ty * ((1 - tx) * d01 + tx * d11)
+        smallest = min(smallest, d)
+        if d < reach:
+            push = strength * (1.0 - d / reach) ** 2
+            force[k, 0] += push * ((1 - ty) * (d10 - d00) + ty * (d11 - d01))
+            force[k, 1] += push * ((1 - tx) * (d01 - d00) + tx * (d11 - d10))
+    return smallest
+
+
+@numba.njit(cache=True, nogil=True)
+def advance(x, velocity, force, mobility):
+    """Move the nodes by one step of v = u + F/γ (`mobility` = 1/γ); return the largest slip |F/γ|."""
+    largest = 0.0
+    for k in range(x.shape[0]):
+        sx, sy = mobility * force[k, 0], mobility * force[k, 1]
+        largest = max(largest, sx * sx + sy * sy)
+        x[k, 0] += velocity[k, 0] + sx
+        x[k, 1] += velocity[k, 1] + sy
+    return math.sqrt(largest)

@@ -1,0 +1,23 @@
+"""Walls and periodic faces as a list of pairs of slots.
+
+Around the odd step of the AA pattern a slot outside the fluid (`ghost`) stands for a slot inside
+(`real`): before it, the odd step reads from the ghost what the real slot holds; after it, what was
+scattered to the ghost comes back to the real slot. For half-way bounce-back the real slot is the
+opposite direction of the same node, for a periodic face the same direction at the other end.
+"""
+
+import numba
+
+
+@numba.njit(cache=True, nogil=True)
+def fill_ghosts(f, ghost, real):
+    """Copy real slots to ghost slots (before an odd step)."""
+    for k in range(ghost.size):
+        f[ghost[k]] = f[real[k]]
+
+
+@numba.njit(cache=True, nogil=True)
+def drain_ghosts(f, ghost, real):
+    """Copy ghost slots to real slots (after an odd step)."""
+    for k in range(ghost.size):
+        f[real[k]] = f[ghost[k]]

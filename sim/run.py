@@ -1,0 +1,132 @@
+"""Simulate one cell squeezing through one channel and write its run folder."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.command import Exit, InputError, print_json, progress, run_command, say
+from sim.config import QUALITIES, SimulationConfig, fields, load_config, preset_names
+
+if TYPE_CHECKING:
+    from sim.preflight import Flight
+    from sim.simulation import Sample
+    from sim.trace import Trace
+
+EPILOG = """\
+exit codes: 0 the cell came through, 2 bad input, 3 unstable, 4 stuck or out of time, 130 interrupted
+examples:
+  python -m sim.run                                   hct116, 2-D, under a minute
+  python -m sim.run wbc --cell.ks 2e-2 --out runs
+  python -m sim.run my_cell.toml --fluid.pressure_drop 5e3 --dry-run
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        raise InputError(f"{message}; see python -m sim.run --help")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser, with one option for every field of the configuration."""
+    parser = _Parser(
+        prog="python -m sim.run",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "preset", nargs="?", default="hct116", help=f"{', '.join(preset_names())}, or a .toml file (default hct116)"
+    )
+    parser.add_argument(
+        "--quality", default="quick", choices=QUALITIES, help="nodes across the gap: smoke 8, quick 16, fine 26"
+    )
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="where the run folder is made (default runs)")
+    parser.add_argument("--dry-run", action="store_true", help="print the pre-flight check and stop")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    group = parser.add_argument_group("configuration (SI; defaults come from the preset)")
+    for name, text in fields():
+        group.add_argument(f"--{name}", metavar="VALUE", help=text.replace("%", "%%"))
+    return parser
+
+
+def parse(argv: list[str]) -> tuple[argparse.Namespace, SimulationConfig]:
+    """Return the options and the configuration with the command line's values over the preset's.
+
+    Raises
+    ------
+    InputError
+        If an option, the preset, the file or a value is wrong.
+    """
+    parser = make_parser()
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:
+        known = [f"--{name}" for name, _ in fields()] + ["--quality", "--out", "--dry-run", "--json", "--quiet"]
+        close = difflib.get_close_matches(unknown[0].split("=")[0], known, 1)
+        hint = f"did you mean {close[0]}?" if close else "see python -m sim.run --help"
+        raise InputError(f"unknown argument {unknown[0]}; {hint}")
+    given = {name: getattr(options, name) for name, _ in fields() if getattr(options, name) is not None}
+    return options, load_config(options.preset, options.quality, given)
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; return its exit code."""
+    options, config = parse(argv)
+    from sim.preflight import describe, preflight, require
+    from sim.runfolder import existing, run_path, write_run
+
+    flight = preflight(config)
+    say(describe(flight), options.quiet)
+    require(flight)
+    folder = run_path(options.out, flight.config)
+    if options.dry_run:
+        if options.json:
+            print_json({"folder": str(folder), "checks": [dataclasses.asdict(c) for c in flight.checks]})
+        return Exit.DONE
+    result = existing(folder)
+    if result is None:
+        result = write_run(folder, lambda: _simulate(flight, options.quiet), describe(flight))
+    else:
+        say(f"{folder}: done before, nothing computed", options.quiet)
+    _report(folder, result, options)
+    return _exit_code(result["outcome"])
+
+
+def _simulate(flight: Flight, quiet: bool) -> Trace:
+    """Simulate with a progress bar for each phase."""
+    from sim.simulation import simulate
+
+    with (
+        progress("warm-up, flow without the cell:", quiet) as warm,
+        progress("cell leaves the constriction:", quiet) as bar,
+    ):
+
+        def show(sample: Sample) -> None:
+            (warm if sample.phase == "warm-up" else bar).update(sample.fraction, sample.detail)
+
+        return simulate(flight.config, [show])
+
+
+def _report(folder: Path, result: dict[str, Any], options: argparse.Namespace) -> None:
+    if options.json:
+        print_json({"folder": str(folder), **result})
+    say(f"{result['outcome']}: {result['advice']}", options.quiet)
+    for name, entry in result["features"].items():
+        value = "not seen" if entry["value"] is None else f"{entry['value']:.4g} {entry['unit']}".removesuffix(" 1")
+        say(f"  {name:26s} {value}", options.quiet)
+    say(f"{folder}\n  summary.png shows the outlines in the channel, DI(x), velocity and centroid", options.quiet)
+
+
+def _exit_code(outcome: str) -> int:
+    from sim.trace import Outcome
+
+    return Exit.DONE if Outcome[outcome].passed else Exit.INCOMPLETE
+
+
+if __name__ == "__main__":
+    run_command(main)

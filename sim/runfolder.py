@@ -1,0 +1,144 @@
+"""The run folder: everything about one simulated cell, whole or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sim.command import InputError
+from sim.config import PHYSICS_VERSION, SimulationConfig
+from sim.features import FEATURES, compute_features
+from sim.files import replacing
+from sim.trace import COLUMNS, Trace, header, is_complete, write_result
+
+
+def run_path(out: Path, config: SimulationConfig) -> Path:
+    """Return the folder of a resolved configuration under `out`."""
+    return out / f"{config.name}-{config.digest()}"
+
+
+def existing(folder: Path) -> dict[str, Any] | None:
+    """Return ``features.json`` of a finished run, or None if there is none.
+
+    Raises
+    ------
+    InputError
+        If the folder is there but holds no finished run.
+    """
+    if not folder.exists():
+        return None
+    if not is_complete(folder):
+        raise InputError(f"{folder} exists but is no finished run: move it away or choose another --out")
+    return json.loads((folder / "features.json").read_text(encoding="utf-8"))
+
+
+def write_run(folder: Path, simulate: Callable[[], Trace], description: str) -> dict[str, Any]:
+    """Simulate and write the run folder; return what ``features.json`` holds.
+
+    The files are made in a folder of another name, which is renamed when all are there; it is
+    made, and so shown to be writable, before anything is computed.
+
+    Parameters
+    ----------
+    folder
+        Final name.
+    simulate
+        Computes the trace.
+    description
+        The pre-flight report, for ``log.txt``.
+    """
+    with replacing(folder) as part:
+        part.mkdir()
+        started = datetime.now(UTC)
+        clock = time.perf_counter()
+        trace = simulate()
+        seconds = time.perf_counter() - clock
+        result = _features(trace)
+        (part / "config.toml").write_text(trace.config.to_toml(), encoding="utf-8")
+        _write_csv(part / "trace.csv", trace)
+        (part / "features.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_result(part / "result.h5", trace, {name: f["value"] for name, f in result["features"].items()})
+        _write_summary(part / "summary.png", trace)
+        ending = f"{trace.outcome.name} after {seconds:.1f} s: {trace.outcome.value}"
+        (part / "log.txt").write_text(f"{started:%Y-%m-%d %H:%M:%S} UTC\n{description}\n{ending}\n", encoding="utf-8")
+        provenance = _provenance(started, seconds)
+        (part / "provenance.json").write_text(json.dumps(provenance, indent=1) + "\n", encoding="utf-8")
+    return result
+
+
+def _features(trace: Trace) -> dict[str, Any]:
+    values = compute_features(trace.samples, trace.config.channel.constriction_length)
+    return {
+        "outcome": trace.outcome.name,
+        "advice": trace.outcome.value,
+        "features": {name: {"value": values[name], "unit": FEATURES[name].unit} for name in FEATURES},
+        "flow": dict(trace.flow),
+        "drift": {
+            "area": float(abs(trace["area"] / trace["area"][0] - 1).max()),
+            "slip": float(trace["slip"].max()),
+            "smallest_wall_distance_m": float(trace["wall_distance"].min()),
+        },
+    }
+
+
+def _write_csv(path: Path, trace: Trace) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([header(name) for name in COLUMNS])
+        writer.writerows([repr(float(v)) for v in row] for row in zip(*(trace[name] for name in COLUMNS), strict=True))
+
+
+def _write_summary(path: Path, trace: Trace) -> None:
+    from sim.figure import write_summary
+
+    cell = trace.config.cell
+    title = (
+        f"{trace.config.name}: D = {1e6 * cell.diameter:.3g} µm, Ks = {1e3 * cell.ks:.3g} mN/m, "
+        f"Kb = {cell.kb:.2g} J, {trace.flow['pressure_drop_pa'] / 1e3:.3g} kPa, 2-D — {trace.outcome.name}"
+    )
+    write_summary(path, trace, title)
+
+
+def _provenance(started: datetime, seconds: float) -> dict[str, Any]:
+    versions = {name: importlib.metadata.version(name) for name in ("numpy", "numba", "scipy", "h5py")}
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        versions["mimlab"] = importlib.metadata.version("mimlab")
+    return {
+        "started": started.isoformat(timespec="seconds"),
+        "wall_time_s": round(seconds, 2),
+        "command": sys.argv,
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": versions,
+        "physics_version": PHYSICS_VERSION,
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str | None:
+    """Return the commit of the source tree, if it is a git checkout."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
