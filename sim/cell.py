@@ -115,7 +115,7 @@ def make_membrane(config: SimulationConfig, channel: Channel, units: Units, pres
     """
     cell, numerics = config.cell, config.numerics
     angle = float(np.random.default_rng(config.seed).uniform(0, 2 * np.pi))
-    nodes = mesh.ring(cell.diameter, numerics.dx, angle) + [cell.start_x, cell.start_y]
+    nodes = mesh.ring(cell.diameter, numerics.dx, angle) + np.array([cell.start_x, cell.start_y])
     l0 = float(np.linalg.norm(nodes[1] - nodes[0])) / units.dx
     mobility = 0.0 if numerics.coupling == "no-slip" else units.friction / float(numerics.friction or np.inf)
     return Membrane(
@@ -147,14 +147,14 @@ def begin_step(model: Membrane, cell: Cell, fluid_model: FluidModel, fluid: Flui
         cell.x, channel.distance, stride, model.wall_force, model.wall_range, cell.force
     )
     ibm.weights(model.kernel, cell.x, stride, cell.base, cell.weight)
-    ibm.spread(cell.force, stride, cell.base, cell.weight, *fluid.force)
+    ibm.spread(cell.force, stride, cell.base, cell.weight, fluid.force[0], fluid.force[1])
 
 
 def end_step(model: Membrane, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
     """Move the membrane with the flow of the step just taken."""
     stride = fluid_model.channel.shape[0]
-    ibm.interpolate(stride, cell.base, cell.weight, *fluid.velocity, cell.velocity)
-    ibm.clear(stride, cell.base, *fluid.force)
+    ibm.interpolate(stride, cell.base, cell.weight, fluid.velocity[0], fluid.velocity[1], cell.velocity)
+    ibm.clear(stride, cell.base, fluid.force[0], fluid.force[1])
     cell.slip = membrane.advance(cell.x, cell.velocity, cell.force, model.mobility)
 
 

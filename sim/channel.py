@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,7 +105,7 @@ def wall_distance(config: ChannelConfig, x: np.ndarray, y: np.ndarray) -> np.nda
     corners = np.vstack([corners[0] - [far, 0], corners, corners[-1] + [far, 0]])
     point = np.stack([x, np.abs(y)], axis=-1)
     best = np.full(np.shape(x), np.inf)
-    for a, b in zip(corners[:-1], corners[1:], strict=True):
+    for a, b in itertools.pairwise(corners):
         edge = b - a
         square = edge @ edge
         t = np.clip((point - a) @ edge / square, 0, 1) if square > 0 else np.zeros(np.shape(x))

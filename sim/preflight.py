@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -38,14 +38,14 @@ class Check:
         What is checked; the number with its unit and the rule.
     passed
         Whether the rule holds.
-    remedy
-        What to change otherwise, with a value that passes.
+    remedies
+        Fields any one of which, set to the value (SI) or less, makes it pass.
     """
 
     name: str
     text: str
     passed: bool
-    remedy: str = ""
+    remedies: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,15 +86,15 @@ def empty_flow(config: SimulationConfig) -> tuple[float, float]:
     fluid, channel = config.fluid, config.channel
     x = np.linspace(channel.x_start, channel.x_end, 4001)
     resistance = 12 * fluid.viscosity * float(np.trapezoid((2 * half_height(channel, x)) ** -3.0, x))
-    if fluid.pressure_drop is not None:
-        drop = fluid.pressure_drop
-    else:
-        drop = float(fluid.body_force or 0.0) * channel.length
+    drop = fluid.pressure_drop or float(fluid.body_force or 0.0) * channel.length
     return drop, drop / resistance / channel.gap
 
 
 def transit_time(config: SimulationConfig, gap_velocity: float, x: np.ndarray) -> np.ndarray:
-    """Return when the mean flow of the empty channel is at each increasing position `x` (T,) in m, from the first (s)."""
+    """Return when the mean flow of the empty channel is at each of the increasing positions `x` (T,) in m.
+
+    Times are in s, counted from the first position.
+    """
     mean = gap_velocity * config.channel.gap / (2 * half_height(config.channel, x))
     slowness = 1 / mean
     return np.concatenate(([0.0], np.cumsum(np.diff(x) * (slowness[1:] + slowness[:-1]) / 2)))
@@ -123,10 +123,15 @@ def preflight(config: SimulationConfig) -> Flight:
 
 
 def require(flight: Flight) -> None:
-    """Raise a `ConfigError` with every failed check and its remedy."""
-    failed = [f"{check.name}: {check.text}; {check.remedy}" for check in flight.checks if not check.passed]
-    if failed:
-        raise ConfigError("pre-flight check refuses this run:\n  " + "\n  ".join(failed))
+    """Raise a `ConfigError` with every failed check and what makes all of them pass."""
+    failed = [check for check in flight.checks if not check.passed]
+    if not failed:
+        return
+    common = set.intersection(*(set(check.remedies) for check in failed))
+    ways = [f"{name} to {min(check.remedies[name] for check in failed):.3g}" for name in sorted(common)]
+    lines = [f"{check.name}: {check.text}" for check in failed]
+    remedy = f"set {', or '.join(ways)}" if ways else "leave numerics.tau and numerics.inertia_scale to the program"
+    raise ConfigError("pre-flight check refuses this run:\n  " + "\n  ".join(lines) + f"\n  {remedy} (SI units)")
 
 
 def _check_geometry(config: SimulationConfig) -> None:
@@ -202,6 +207,12 @@ def _round(value: float) -> float:
     return float(f"{value:.3g}")
 
 
+def _floor(value: float) -> float:
+    """Return the largest number of three digits that is not above `value`."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 2)
+    return float(f"{math.floor(value / unit) * unit:.3g}")
+
+
 def _largest_inertia_scale(config: SimulationConfig, gap_velocity: float) -> float:
     """Return the largest scale that keeps Re, lattice speed, density drop, ks and kv within their bounds."""
     units = make_units(config.fluid, config.numerics)
@@ -213,8 +224,7 @@ def _largest_inertia_scale(config: SimulationConfig, gap_velocity: float) -> flo
         0.95 * MAX_KS_LU[config.numerics.kernel] / ks_lu,
         0.95 * _max_kv_lu(config) / max(kv_lu, 1e-12),
     )
-    digits = 10.0 ** (math.floor(math.log10(largest)) - 2)
-    return float(f"{math.floor(largest / digits) * digits:.3g}")
+    return _floor(largest)
 
 
 def _proportional(config: SimulationConfig, units: Units, gap_velocity: float) -> tuple[float, ...]:
@@ -249,21 +259,19 @@ def _checks(
     def limit(name: str, value: float, bound: float, text: str, *, dx_power: int = 0, drive: bool = False) -> Check:
         """Make a check of a number that grows with the inertia scale, with dx^`dx_power` and, if so said, the drive."""
         factor = value / (0.95 * bound)
-        ways = [f"numerics.inertia_scale to {scale / factor:.3g} (or leave it out)"]
+        remedies = {"numerics.inertia_scale": _floor(scale / factor)}
         if dx_power:
-            finer = channel.gap / math.ceil(channel.gap / numerics.dx * factor ** (1 / dx_power))
-            ways.append(f"numerics.dx to {finer:.4g} m")
-        if drive:
-            ways.append(f"fluid.pressure_drop to {drop / factor:.3g} Pa")
-        return Check(name, text, value <= bound, "set " + ", or ".join(ways))
+            remedies["numerics.dx"] = channel.gap / math.ceil(channel.gap / numerics.dx * factor ** (1 / dx_power))
+        if drive and fluid.pressure_drop is not None:
+            remedies["fluid.pressure_drop"] = _floor(drop / factor)
+        return Check(name, text, value <= bound, remedies)
 
     checks = [
         Check("nodes across the gap", f"{nodes} (≥ {MIN_NODES}), dx = {1e6 * numerics.dx:.4g} µm", nodes >= MIN_NODES),
         Check(
             "relaxation time",
             f"tau = {numerics.tau:g} (0.55 to 2), one step = {1e9 * units.dt:.3g} ns",
-            0.55 <= numerics.tau,
-            "set numerics.tau to 1",
+            numerics.tau >= 0.55,
         ),
         limit(
             "Mach number",
@@ -292,7 +300,8 @@ def _checks(
             "membrane stability",
             ks_lu,
             MAX_KS_LU[numerics.kernel],
-            f"ks = {cell.ks:g} N/m is {ks_lu:.3g} in lattice units (≤ {MAX_KS_LU[numerics.kernel]:g}, kernel {numerics.kernel})",
+            f"ks = {cell.ks:g} N/m is {ks_lu:.3g} in lattice units "
+            f"(≤ {MAX_KS_LU[numerics.kernel]:g}, kernel {numerics.kernel})",
             dx_power=1,
         ),
         limit(
@@ -344,6 +353,7 @@ def describe(flight: Flight) -> str:
     )
     lines.append(f"  coupling: {slip}; wall repulsion within {1e6 * numerics.wall_range:.3g} µm")
     lines.append(
-        f"  about {n['predicted_steps']:,.0f} steps until the cell is out, limit {1e3 * float(numerics.max_time or 0):.3g} ms"
+        f"  about {n['predicted_steps']:,.0f} steps until the cell is out, "
+        f"limit {1e3 * float(numerics.max_time or 0):.3g} ms"
     )
     return "\n".join(lines)

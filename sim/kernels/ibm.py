@@ -51,7 +51,7 @@ def locate(x, reach, low, high, new_low, new_high):
             if not abs(x[k, axis]) < 1e9:
                 return -1
             smallest, largest = min(smallest, x[k, axis]), max(largest, x[k, axis])
-        new_low[axis], new_high[axis] = int(math.floor(smallest)), int(math.ceil(largest))
+        new_low[axis], new_high[axis] = math.floor(smallest), math.ceil(largest)
         if smallest - reach < low[axis] or largest + reach > high[axis]:
             result = 1
     return result
@@ -74,7 +74,7 @@ def weights(kind, x, stride, base, weight):
         narrower kernels have zeros.
     """
     for k in range(x.shape[0]):
-        ix, iy = int(math.floor(x[k, 0])) - 1, int(math.floor(x[k, 1])) - 1
+        ix, iy = math.floor(x[k, 0]) - 1, math.floor(x[k, 1]) - 1
         base[k] = iy * stride + ix
         for m in range(4):
             weight[k, 0, m] = _phi(kind, x[k, 0] - (ix + m))

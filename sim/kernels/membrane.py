@@ -82,7 +82,7 @@ def add_wall_forces(x, distance, stride, strength, reach, force):
     """
     smallest = math.inf
     for k in range(x.shape[0]):
-        ix, iy = int(math.floor(x[k, 0])), int(math.floor(x[k, 1]))
+        ix, iy = math.floor(x[k, 0]), math.floor(x[k, 1])
         tx, ty = x[k, 0] - ix, x[k, 1] - iy
         i = iy * stride + ix
         d00, d10 = distance[i], distance[i + 1]
