@@ -205,9 +205,8 @@ def check_groups(dataset: Dataset) -> list[Finding]:
 
 def check_features(dataset: Dataset) -> list[Finding]:
     """Find features that are missing, constant, scaled, without a unit, or impossible."""
-    import pandas as pd
-
     import numpy as np
+    import pandas as pd
 
     findings, lacking = [], defaultdict(list)
     ids = dataset.table["cell_id"].astype(str).to_numpy()

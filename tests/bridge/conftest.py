@@ -1,87 +1,17 @@
 from __future__ import annotations
 
-import csv
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
+from bridge_runs import UM, make_config, make_trace, write_run
 
-from sim.config import SimulationConfig, parse_config
-from sim.features import compute_features
-from sim.trace import COLUMNS, Outcome, Trace, header, write_result
+from sim.trace import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
-UM = 1e-6
-
-
-def circle(radius: float, nodes: int = 120) -> np.ndarray:
-    angle = 2 * np.pi * np.arange(nodes) / nodes
-    return radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-
-
-def stadium(length: float, height: float, nodes: int = 120) -> np.ndarray:
-    """Outline of two half circles and two straights, nodes at equal distances, the first at the front."""
-    radius, straight = height / 2, length - height
-    corners = circle(radius, 4000)
-    corners[:, 0] += np.where(corners[:, 0] > 0, straight / 2, -straight / 2)
-    closed = np.concatenate([corners, corners[:1]])
-    along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
-    at = np.linspace(0, along[-1], nodes, endpoint=False)
-    return np.stack([np.interp(at, along, closed[:, 0]), np.interp(at, along, closed[:, 1])], axis=1)
-
-
-def squeezed_length(diameter: float, height: float) -> float:
-    """Length of the stadium of a given height with the area of a circle."""
-    return (np.pi * diameter**2 / 4 - np.pi * height**2 / 4) / height + height
-
-
-def make_config(name: str = "hct116", **cell: float) -> SimulationConfig:
-    values = {"diameter": 11.0 * UM, "ks": 1e-3, "kb": 1e-16, **cell}
-    return parse_config({"name": name, "fluid": {"pressure_drop": 2000.0}, "cell": values}, "test")
-
-
-def make_trace(config: SimulationConfig, outcome: Outcome = Outcome.EXITED, samples: int = 60) -> Trace:
-    """A cell that glides from the entry to the outlet, a circle outside and a stadium inside; stuck ones stop short."""
-    end = -4 * UM if outcome is Outcome.STUCK else config.channel.constriction_length + 25 * UM
-    x = np.linspace(config.cell.start_x, end, samples)
-    inside = np.clip(np.minimum(x + 8 * UM, config.channel.constriction_length + 8 * UM - x) / (8 * UM), 0, 1)
-    diameter = config.cell.diameter
-    outlines = []
-    for centre, share in zip(x, inside, strict=True):
-        height = diameter + share * (0.94 * config.channel.gap - diameter)
-        outlines.append(stadium(squeezed_length(diameter, height), height) + np.array([centre, 0]))
-    rings = np.array(outlines)
-    low, high = rings.min(axis=1), rings.max(axis=1)
-    length, height = (high - low).T
-    time = np.linspace(0, 0.02, samples)
-    columns = {name: np.zeros(samples) for name in COLUMNS}
-    columns |= {"time": time, "x": x, "vx": np.gradient(x, time), "rear_x": low[:, 0], "front_x": high[:, 0]}
-    columns |= {"length": length, "height": height, "di": (length - height) / (length + height)}
-    columns |= {"di_ellipse": columns["di"], "area": np.full(samples, np.pi * diameter**2 / 4)}
-    nodes = rings.shape[1]
-    faces = np.stack([np.arange(nodes), (np.arange(nodes) + 1) % nodes], axis=1)
-    return Trace(columns, time, rings, faces, outcome, config)
-
-
-def write_run(parent: Path, trace: Trace) -> Path:
-    """Write a run folder as sim.run does."""
-    folder = parent / f"{trace.config.name}-{trace.config.digest()}"
-    folder.mkdir(parents=True)
-    features = compute_features(trace.samples, trace.config.channel.constriction_length)
-    (folder / "config.toml").write_text(trace.config.to_toml(), encoding="utf-8")
-    (folder / "features.json").write_text(json.dumps(features), encoding="utf-8")
-    (folder / "provenance.json").write_text("{}", encoding="utf-8")
-    with (folder / "trace.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow([header(name) for name in COLUMNS])
-        writer.writerows(zip(*(trace[name] for name in COLUMNS), strict=True))
-    write_result(folder / "result.h5", trace, features)
-    return folder
 
 
 @pytest.fixture(scope="session")
