@@ -256,8 +256,9 @@ def _unit(dataset: Dataset, name: str, values: np.ndarray) -> list[Finding]:
     remedy = "get the values before scaling; else train on this source alone, or with --align"
     if unit == SCALE_LOST:
         return [Finding("warning", "scale-lost", f"{name}: scaled to 0 … 1, and the scale is lost", (), remedy)]
-    for split in _unique(dataset.table["split"].astype(str)):
-        part = values[(dataset.table["split"] == split).to_numpy()]
+    splits = dataset.table["split"].astype(str).to_numpy()
+    for split in ("", *_unique(splits)):
+        part = values[splits == split] if split else values
         if len(part) > 2 and (part >= 0).all() and (part <= 1).all() and 0 in part and 1 in part:
             what = f"{name}: {split or 'all cells'} from exactly 0 to exactly 1: min-max scaled, the scale is lost"
             return [Finding("warning", "scale-lost", what, (), remedy)]

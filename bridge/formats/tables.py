@@ -141,8 +141,12 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        kind = "it looks like UTF-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else f"byte {raw[error.start]:#04x}"
-        raise DatasetError(f"{path}: not UTF-8 text ({kind} at {error.start}); save it as CSV UTF-8") from error
+        kind = (
+            "it looks like UTF-16"
+            if raw[:2] in (b"\xff\xfe", b"\xfe\xff")
+            else f"byte {raw[error.start]:#04x} at {error.start}"
+        )
+        raise DatasetError(f"{path}: not UTF-8 text ({kind}); save it as CSV UTF-8") from error
     if "\0" in text:
         raise DatasetError(f"{path}: not text (it holds zero bytes); save it as CSV UTF-8")
     try:

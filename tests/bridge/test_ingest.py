@@ -1,0 +1,96 @@
+import json
+
+import pytest
+from miml_folders import BAD, make_folder
+
+from bridge.command import InputError
+from bridge.ingest import merge, read_source
+from bridge.records import DatasetError, read_dataset
+
+
+def test_folder_and_table_become_one_dataset(tmp_path, command):
+    folder = make_folder(tmp_path / "demo", [row.replace("1.0", "3") for row in ["a_Firstcrop.png,T4,0.5,1.0,0.2"]])
+    table = tmp_path / "more.csv"
+    table.write_text("cell_id,label,DI,extra\nb,T8,0.1,5\n")
+    out = tmp_path / "cells.h5"
+    done = command("bridge.ingest", folder, table, "--out", out, "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["labels"] == {"T4": 1, "T8": 1}
+    assert summary["pictures"] == 1
+    dataset = read_dataset(out)
+    assert dataset.views_present.tolist() == [[True, False], [False, False]]
+    assert [source["name"] for source in dataset.meta["sources"]] == ["demo", "more.csv"]
+    assert dataset.meta["sources"][0]["sha256"].keys() == {"train_data.csv"}
+
+
+def test_sources_in_different_units_are_not_mixed(tmp_path):
+    parts = []
+    for name, unit in (("a", "m_per_s"), ("b", "px_per_frame")):
+        path = tmp_path / f"{name}.csv"
+        path.write_text(f"cell_id,label,max_velocity_{unit}\n{name},x,1\n")
+        parts.append(read_source(path))
+    with pytest.raises(DatasetError, match="'m/s' in one source and 'px/frame' in another"):
+        merge(parts)
+
+
+def test_a_cell_in_two_sources_is_refused(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("cell_id,label,DI\na,x,0.1\n")
+    with pytest.raises(DatasetError, match="'a' occurs in two sources"):
+        merge([read_source(path), read_source(path)])
+
+
+@pytest.mark.parametrize(("name", "message"), [("none", "no such file"), ("video.avi", "unknown kind of file")])
+def test_source_of_no_known_kind_is_refused(tmp_path, name, message):
+    (tmp_path / "video.avi").write_bytes(b"RIFF")
+    with pytest.raises(InputError, match=message):
+        read_source(tmp_path / name)
+
+
+def test_pictures_that_no_row_names_are_counted(tmp_path, command):
+    folder = make_folder(tmp_path / "demo")
+    first = next((folder / "Train").iterdir())
+    (folder / "Train/other_Firstcrop.png").write_bytes(first.read_bytes())
+    done = command("bridge.ingest", folder, "--out", tmp_path / "cells.h5", "--quiet")
+    assert done.stderr == "demo: 1 pictures that no row names are left out\n"
+
+
+@pytest.mark.parametrize("number", [0, 1, 6, 15, 17])
+def test_bad_input_is_one_message_and_no_file(tmp_path, command, number):
+    folder = make_folder(tmp_path / "demo")
+    BAD[number][0](folder)
+    out = tmp_path / "cells.h5"
+    out.write_bytes(b"earlier")
+    done = command("bridge.ingest", folder, "--out", out, "--json")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+    assert out.read_bytes() == b"earlier"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.h5", "demo"]
+
+
+@pytest.mark.shared
+def test_demo_set_of_the_reference(shared):
+    dataset = read_source(shared / "miml_demo_t4t8/dataset/T4vsT8")
+    assert dict(dataset.table.groupby(["split", "label"]).size()) == {
+        ("train", "T4"): 10,
+        ("test", "T4"): 2,
+        ("test", "T8"): 3,
+    }
+    assert dataset.images.shape == (15, 2, 100, 100)
+    assert set(dataset.table["group"]) == {"Day1", "Day2"}
+
+
+@pytest.mark.shared
+def test_table_of_the_papers_cells(shared):
+    dataset = read_source(shared / "miml_cells/miml_cells.csv")
+    assert len(dataset) == 2017
+    assert dataset.units == {
+        "max_velocity": "px/frame above minimum",
+        "transition_time": "frame above minimum",
+        "deformation_index": "1",
+    }
+    assert dataset.images is None
