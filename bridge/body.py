@@ -89,7 +89,7 @@ class CellOptics:
 
 OPTICS = {
     "hct116": CellOptics(),
-    "hct116_pfa": CellOptics(cytoplasm=1.366, nucleus=1.358),
+    "hct116_stiffened": CellOptics(cytoplasm=1.366, nucleus=1.358),
     "wbc": CellOptics(cytoplasm=1.370, nucleus=1.366, nucleus_ratio=0.80),
 }
 """Optics by the class of a cell (values of the project's survey); other classes get the defaults."""

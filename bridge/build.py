@@ -215,7 +215,7 @@ class Arguments:
     out: Path
     """Dataset to write (.h5)."""
     size: int = 64
-    """Edge of the pictures (px); they always show 42.7 µm, so that a pixel measures 42.7 µm over this."""
+    """Edge of the pictures (px); they always show 48 µm, so that a pixel measures 48 µm over this."""
     seed: int = 0
     """Draws inner structure, lamp, focus and noise of the pictures; same seed, same bytes."""
     json: bool = False

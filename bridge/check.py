@@ -190,11 +190,8 @@ def check_groups(dataset: Dataset) -> list[Finding]:
                 cells = tuple(rows["cell_id"].astype(str))
                 findings.append(Finding("error", "group-divided", what, cells, "keep a group whole: divide by group"))
     pairs = set(zip(table["label"].astype(str), groups, strict=True))
-    if (
-        len(pairs) > 1
-        and all(groups)
-        and len({label for label, _ in pairs}) == len({group for _, group in pairs}) == len(pairs)
-    ):
+    alone = all(groups) and len({label for label, _ in pairs}) == len({group for _, group in pairs}) == len(pairs)
+    if alone and 1 < len(pairs) < len(table):
         what = "each class has a group of its own: " + ", ".join(
             f"{label} only {name}" for label, name in sorted(pairs)
         )

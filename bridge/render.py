@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from sim.trace import Trace
 
 MOMENTS = ("first", "middle", "squeezed")
-FIELD = 256 / 6 * 1e-6
-"""Edge of a crop: 256 camera pixels, which hold a cell of 18 µm squeezed to about 40 µm (m)."""
-UNDEFORMED = 0.05
+FIELD = 288 / 6 * 1e-6
+"""Edge of a crop: 288 camera pixels; a cell of 14.2 µm squeezed in two dimensions is about 40 µm long (m)."""
+UNDEFORMED = 0.02
 """Largest |DI| of a cell that counts as not yet deformed (1)."""
 _MARGIN = 32  # pixels around a patch: keep the periodic field's seam out of the picture
 

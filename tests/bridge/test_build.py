@@ -9,6 +9,7 @@ from bridge.build import find_runs, group_of
 from bridge.check import check
 from bridge.command import InputError
 from bridge.records import read_dataset
+from bridge.render import FIELD
 from sim.features import FEATURES, compute_features
 
 
@@ -31,7 +32,7 @@ def test_dataset_holds_every_run_with_features_in_si(built, runs):
         assert row[name] == pytest.approx(np.nan if value is None else value, nan_ok=True)
     assert row["sim_ks"] == 1e-3
     assert row["sim_pressure_drop"] == 2000.0
-    assert row["pixel_size"] == pytest.approx(256 / 6 / 64 * 1e-6)
+    assert row["pixel_size"] == pytest.approx(FIELD / 64)
     assert dataset.meta["microscope"]["objective_na"] == 0.45
     assert "sphere" in dataset.meta["depth"]
     assert dataset.meta["cell_optics"]["wbc"]["cytoplasm"] == 1.370
@@ -108,4 +109,4 @@ def test_other_picture_size_keeps_the_field(tmp_path, command):
     assert command("bridge.build", run, "--out", out, "--size", 96).returncode == 0
     dataset = read_dataset(out)
     assert dataset.images.shape[2:] == (96, 96)
-    assert dataset.table["pixel_size"][0] * 96 == pytest.approx(256 / 6 * 1e-6)
+    assert dataset.table["pixel_size"][0] * 96 == pytest.approx(FIELD)
