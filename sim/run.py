@@ -63,8 +63,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, SimulationConfig]:
     InputError
         If an option, the preset, the file or a value is wrong.
     """
-    parser = make_parser()
-    options, unknown = parser.parse_known_args(argv)
+    options, unknown = make_parser().parse_known_args(_joined(argv))
     if unknown:
         known = [f"--{name}" for name, _ in fields()] + ["--quality", "--out", "--dry-run", "--json", "--quiet"]
         close = difflib.get_close_matches(unknown[0].split("=")[0], known, 1)
@@ -72,6 +71,18 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, SimulationConfig]:
         raise InputError(f"unknown argument {unknown[0]}; {hint}")
     given = {name: getattr(options, name) for name, _ in fields() if getattr(options, name) is not None}
     return options, load_config(options.preset, options.quality, given)
+
+
+def _joined(argv: list[str]) -> list[str]:
+    """Return the arguments with ``--section.key value`` as one, since a value like -1e-3 looks like an option."""
+    names = {f"--{name}" for name, _ in fields()}
+    joined: list[str] = []
+    for argument in argv:
+        if joined and joined[-1] in names:
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def main(argv: list[str]) -> int:

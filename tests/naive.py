@@ -1,0 +1,122 @@
+"""Slow, obvious NumPy twins of the kernels in sim.kernels."""
+
+import numpy as np
+
+
+def equilibrium(lattice, rho, u):
+    """Return f_eq (q, …) for density (…) and velocity (…, d)."""
+    cu = np.einsum("qd,...d->q...", lattice.c, u)
+    uu = (u**2).sum(axis=-1)
+    shape = (lattice.q,) + (1,) * rho.ndim
+    return lattice.w.reshape(shape) * rho * (1 + 3 * cu + 4.5 * cu**2 - 1.5 * uu)
+
+
+def guo_source(lattice, u, force):
+    """Return the Guo source (q, …) before the factor 1 - ω/2, for velocity and force (…, d)."""
+    cu = np.einsum("qd,...d->q...", lattice.c, u)
+    cf = np.einsum("qd,...d->q...", lattice.c, force)
+    uf = (u * force).sum(axis=-1)
+    shape = (lattice.q,) + (1,) * uf.ndim
+    return lattice.w.reshape(shape) * (3 * cf + 9 * cu * cf - 3 * uf)
+
+
+def collide(lattice, f, force, omega_even, omega_odd, half_force=True):
+    """Return populations (q, X, Y) after a two-relaxation-time collision with Guo forcing, and the velocity used."""
+    rho = f.sum(axis=0)
+    momentum = np.einsum("qd,q...->...d", lattice.c, f) + (0.5 * force if half_force else 0)
+    u = momentum / rho[..., None]
+    opposite = lattice.opposite
+
+    def even(a):
+        return (a + a[opposite]) / 2
+
+    def odd(a):
+        return (a - a[opposite]) / 2
+
+    off, source = f - equilibrium(lattice, rho, u), guo_source(lattice, u, force)
+    after = f - omega_even * even(off) - omega_odd * odd(off)
+    after += (1 - omega_even / 2) * even(source) + (1 - omega_odd / 2) * odd(source)
+    return after, u
+
+
+def stream(lattice, f, fluid):
+    """Return streamed populations (q, X, Y) and the momentum given to the walls (d,).
+
+    x (axis 1) is periodic; where the node upstream is not `fluid` (X, Y), the population comes back
+    from the node itself: half-way bounce-back.
+    """
+    new = np.empty_like(f)
+    to_walls = np.zeros(lattice.d)
+    for q, opposite in enumerate(lattice.opposite):
+        shift = tuple(lattice.c[q])
+        new[q] = np.roll(f[q], shift, axis=(0, 1))
+        upstream_solid = ~np.roll(fluid, shift, axis=(0, 1)) & fluid
+        new[q][upstream_solid] = f[opposite][upstream_solid]
+        to_walls += 2 * f[opposite][upstream_solid].sum() * lattice.c[opposite]
+    new[:, ~fluid] = 0
+    return new, to_walls
+
+
+def phi(kind, r):
+    """Return the immersed-boundary kernel of width `kind` at distance `r`."""
+    r = np.abs(r)
+    if kind == 2:
+        return np.maximum(0, 1 - r)
+    if kind == 3:
+        near = (1 + np.sqrt(np.maximum(0, 1 - 3 * r**2))) / 3
+        far = (5 - 3 * r - np.sqrt(np.maximum(0, 1 - 3 * (1 - r) ** 2))) / 6
+        return np.where(r < 0.5, near, np.where(r < 1.5, far, 0))
+    near = (3 - 2 * r + np.sqrt(np.maximum(0, 1 + 4 * r - 4 * r**2))) / 8
+    far = (5 - 2 * r - np.sqrt(np.maximum(0, -7 + 12 * r - 4 * r**2))) / 8
+    return np.where(r < 1, near, np.where(r < 2, far, 0))
+
+
+def weight_matrix(kind, x, shape):
+    """Return the weight of every grid node (V, X, Y) for membrane nodes `x` (V, 2)."""
+    i, j = np.arange(shape[0]), np.arange(shape[1])
+    wx = phi(kind, x[:, :1] - i)
+    wy = phi(kind, x[:, 1:] - j)
+    return wx[:, :, None] * wy[:, None, :]
+
+
+def ring_energy(x, l0, theta0, ks, kb, kv, area0, multiplier, ka):
+    """Return the energy of a ring of nodes (V, 2), per unit depth."""
+    edge = np.roll(x, -1, axis=0) - x
+    length = np.linalg.norm(edge, axis=1)
+    before = np.roll(edge, 1, axis=0)
+    cross = before[:, 0] * edge[:, 1] - before[:, 1] * edge[:, 0]
+    theta = np.arctan2(cross, (before * edge).sum(axis=1))
+    nxt = np.roll(x, -1, axis=0)
+    area = (x[:, 0] * nxt[:, 1] - nxt[:, 0] * x[:, 1]).sum() / 2
+    rest = len(x) * l0
+    return (
+        0.5 * ks / l0 * ((length - l0) ** 2).sum()
+        + 0.5 * kb / l0 * ((theta - theta0) ** 2).sum()
+        + 0.5 * kv * (area - area0) ** 2 / area0
+        + multiplier * (area - area0)
+        + 0.5 * ka * (length.sum() - rest) ** 2 / rest
+    )
+
+
+def wall_energy(x, distance, strength, reach):
+    """Return the energy of nodes (V, 2) near walls; `distance` is (X, Y), interpolated bilinearly."""
+    base = np.floor(x).astype(int)
+    t = x - base
+    total = 0.0
+    for (i, j), (tx, ty) in zip(base, t, strict=True):
+        d = (1 - tx) * (1 - ty) * distance[i, j] + tx * (1 - ty) * distance[i + 1, j]
+        d += (1 - tx) * ty * distance[i, j + 1] + tx * ty * distance[i + 1, j + 1]
+        if d < reach:
+            total += strength * reach / 3 * (1 - d / reach) ** 3
+    return total
+
+
+def gradient(energy, x, step):
+    """Return dE/dx (V, 2) by central differences."""
+    result = np.zeros_like(x)
+    for index in np.ndindex(*x.shape):
+        up, down = x.copy(), x.copy()
+        up[index] += step
+        down[index] -= step
+        result[index] = (energy(up) - energy(down)) / (2 * step)
+    return result

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from sim.config import ConfigError, load_config
+from sim.preflight import describe, empty_flow, preflight, require
+
+
+def flight(preset="hct116", quality="quick", **overrides):
+    return preflight(load_config(preset, quality, {k.replace("__", "."): str(v) for k, v in overrides.items()}))
+
+
+def test_the_presets_pass_and_say_what_was_checked():
+    for preset in ("hct116", "wbc", "hct116_stiffened"):
+        plan = flight(preset)
+        require(plan)
+        text = describe(plan)
+        for words in ("nodes across the gap: 16", "tau", "Mach", "Reynolds", "density drop", "stability", "inertia"):
+            assert words in text
+
+
+def test_what_was_open_is_filled_in():
+    numerics = flight().config.numerics
+    assert numerics.inertia_scale
+    assert numerics.friction
+    assert numerics.max_time
+    assert flight(numerics__coupling="no-slip").config.numerics.friction is None
+
+
+def test_predicted_flow_is_lubrication_theory():
+    config = load_config("hct116", overrides={"channel.kind": "straight"})
+    drop, velocity = empty_flow(config)
+    assert drop == 3e3
+    gradient = drop / config.channel.length
+    assert velocity == pytest.approx(gradient * config.channel.gap**2 / (12 * config.fluid.viscosity))
+
+
+def test_numbers_scale_as_said():
+    # Re, lattice speed, density drop, ks and kv in lattice units all grow with the inertia scale.
+    one, two = flight(numerics__inertia_scale=0.5).numbers, flight(numerics__inertia_scale=1.0).numbers
+    for name in ("reynolds_number", "mach_number", "density_drop", "ks_lu", "dt_s"):
+        assert two[name] == pytest.approx(2 * one[name])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"numerics__dx": 2.6e-6}, ["2.0 lattice nodes", "at least 8", "set numerics.dx to 6.5e-07 m"]),
+        ({"numerics__dx": 0.36e-6}, ["14.44 lattice nodes", "whole number", "set numerics.dx to"]),
+        ({"cell__diameter": 25e-6}, ["2.5e-05 m does not fit", "2.22e-05 m wide"]),
+        ({"cell__start_x": 0.0}, ["of a wall", "upstream"]),
+        ({"cell__start_x": -34e-6}, ["does not lie within the channel"]),
+        ({"cell__start_y": 8e-6}, ["of a wall"]),
+        ({"numerics__wall_range": 0.2e-6}, ["wall_range", "one lattice spacing", "raise it to 3.25e-07 m"]),
+    ],
+)
+def test_geometry_that_cannot_work_is_refused(overrides, words):
+    with pytest.raises(ConfigError) as error:
+        flight(**overrides)
+    assert all(word in str(error.value) for word in words), str(error.value)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [{"numerics__inertia_scale": 5}, {"numerics__inertia_scale": 40}, {"cell__ks": 0.5, "numerics__inertia_scale": 1}],
+)
+def test_a_refused_run_comes_with_a_value_that_passes(overrides):
+    with pytest.raises(ConfigError) as error:
+        require(flight(**overrides))
+    text = str(error.value)
+    assert "refuses" in text
+    remedy = text.splitlines()[-1].removesuffix(" (SI units)").strip().removeprefix("set ")
+    ways = dict(way.split(" to ") for way in remedy.split(", or "))
+    assert "numerics.inertia_scale" in ways
+    for name, value in ways.items():
+        require(flight(**(overrides | {name.replace(".", "__"): value})))
+
+
+def test_a_low_tau_is_refused():
+    with pytest.raises(ConfigError, match=r"tau = 0\.51"):
+        require(flight(numerics__tau=0.51))
+
+
+def test_slow_flows_are_limited_by_the_membrane():
+    # At 10 Pa the real Re is tiny; the scale grows until ks or kv is at its stable bound.
+    numbers = flight(fluid__pressure_drop=10).numbers
+    assert numbers["reynolds_number"] < 1
+    assert np.isclose(numbers["ks_lu"], 0.95 * 2.7, rtol=0.02) or numbers["ks_lu"] < 2.7
