@@ -158,7 +158,7 @@ def draw_body(optics: CellOptics, radius: float, rng: np.random.Generator) -> Ce
 
 def _fluctuation(length: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return material points and white noise smoothed over `length` (in radii), of unit variance."""
-    step = length / 2.5
+    step = length / 2
     n = 2 * int(np.ceil(1 / step)) + 2
     frequency = np.fft.fftfreq(n, step)
     transfer = np.exp(-2 * (np.pi * length) ** 2 * (frequency[:, None] ** 2 + frequency**2))

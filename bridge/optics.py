@@ -189,7 +189,8 @@ def object_field(path: np.ndarray, channel: ChannelConfig, grid: Grid, microscop
     """
     wave = 2 * np.pi / microscope.wavelength
     beyond = np.exp(1j * wave * (microscope.wall_index - microscope.medium_index) * channel.depth)
-    field = channel_coverage(channel, grid, 0.0) + beyond * (1 - channel_coverage(channel, grid, microscope.wall_slope))
+    wall = 1 - channel_coverage(channel, grid, microscope.wall_slope)
+    field = channel_coverage(channel, grid, 0.0) + wall * np.complex64(beyond)
     cell = path != 0
     field[cell] *= np.exp(1j * wave * path[cell])
     return field
@@ -203,7 +204,7 @@ def channel_coverage(channel: ChannelConfig, grid: Grid, margin: float) -> np.nd
     heights = np.array([wide, half, half, wide] if channel.kind == "constriction" else [half] * 4)
     x, y = grid.axes()
     reach = np.interp(x, corners, heights) - np.abs(y)[:, None]
-    return np.clip(reach / grid.pixel_size + 0.5, 0, 1)
+    return np.clip(reach.astype(np.float32) / np.float32(grid.pixel_size) + np.float32(0.5), 0, 1)
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,7 @@ class Lamp:
         """Return the relative brightness (rows, columns)."""
         along, across, bowl = self.coefficients
         x, y = (axis / self.range for axis in grid.axes())
-        return (1 + across * y + bowl * y**2)[:, None] + (along * x + bowl * x**2)
+        return ((1 + across * y + bowl * y**2)[:, None] + (along * x + bowl * x**2)).astype(np.float32)
 
 
 def camera(intensity: np.ndarray, microscope: Microscope, rng: np.random.Generator) -> np.ndarray:
@@ -235,7 +236,8 @@ def camera(intensity: np.ndarray, microscope: Microscope, rng: np.random.Generat
     -----
     The shot noise of some thousand electrons is Gaussian to within what 8 bits show.
     """
-    electrons = np.maximum(intensity, 0) * (microscope.background / 255 * microscope.full_well)
+    bright = np.maximum(intensity.astype(np.float32), 0)
+    electrons = bright * (microscope.background / 255 * microscope.full_well)
     noise = np.sqrt(electrons + microscope.read_noise**2) * rng.standard_normal(intensity.shape, np.float32)
     grey = (electrons + noise) * (255 / microscope.full_well)
     return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
