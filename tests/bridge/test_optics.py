@@ -83,9 +83,12 @@ def test_coherent_picture_equals_propagation_within_the_aperture():
     np.testing.assert_allclose(bright_field(field, PIXEL, COHERENT, 3e-6), slow, atol=0.02)
 
 
-def test_finer_detail_than_the_aperture_passes_is_not_seen():
-    stripes = 1 + 0.5 * np.cos(2 * np.pi * 60 * np.arange(160) / 160) * np.ones(SHAPE)
-    assert bright_field(stripes + 0j, PIXEL, COHERENT, 0.0).std() < 1e-5
+@pytest.mark.parametrize(("periods", "passes"), [(20, True), (21, True), (24, False), (60, False)])
+def test_detail_is_seen_up_to_the_aperture_averaged_over_the_pixel(periods, passes):
+    # 160 pixels hold 22 periods of the finest detail that passes, λ/NA
+    stripes = 1 + 0.01 * np.cos(2 * np.pi * periods * np.arange(160) / 160) * np.ones(SHAPE)
+    contrast = np.ptp(bright_field(stripes + 0j, PIXEL, COHERENT, 0.0)) / 2
+    assert contrast == pytest.approx(0.02 * np.sinc(periods / 160) if passes else 0.0, rel=0.005, abs=1e-5)
 
 
 def test_wider_condenser_softens_the_fringes():
