@@ -118,6 +118,9 @@ def read_trace(folder: Path | str) -> Trace:
     config = load_config(str(folder / "config.toml"))
     try:
         with h5py.File(folder / "result.h5", "r") as file:
+            for name in ("trace", "snapshots", *(f"trace/{column}" for column in COLUMNS)):
+                if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+                    raise KeyError(f"/{name} is missing or a link out of the file")
             samples = {name: np.asarray(file[f"trace/{name}"]) for name in COLUMNS}
             return Trace(
                 samples=samples,

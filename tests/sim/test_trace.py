@@ -78,7 +78,7 @@ def test_a_failed_run_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("damage", ["truncate", "foreign", "missing"])
+@pytest.mark.parametrize("damage", ["truncate", "foreign", "missing", "link"])
 def test_a_damaged_run_is_named(folder, tmp_path, damage):
     import shutil
 
@@ -91,6 +91,10 @@ def test_a_damaged_run_is_named(folder, tmp_path, damage):
         result.unlink()
         with h5py.File(result, "w") as file:
             file["other"] = 1
+    elif damage == "link":
+        with h5py.File(result, "r+") as file:
+            del file["trace/time"]
+            file["trace/time"] = h5py.ExternalLink("elsewhere.h5", "/time")
     else:
         result.unlink()
     with pytest.raises(InputError, match=folder.name):
