@@ -29,7 +29,7 @@ def save_tree(path: Path, tree: Any, notes: Any) -> None:
     from safetensors.numpy import save
 
     leaves = jax.tree_util.tree_leaves_with_path(tree)
-    arrays = {jax.tree_util.keystr(key): np.ascontiguousarray(leaf) for key, leaf in leaves}
+    arrays = {jax.tree_util.keystr(key): np.asarray(leaf, order="C") for key, leaf in leaves}
     with replacing(path) as part:
         part.write_bytes(save(arrays, metadata={"notes": json.dumps(notes)}))
 

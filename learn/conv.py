@@ -63,8 +63,9 @@ def _patches(x: jax.Array, size: int, stride: int) -> jax.Array:
     pad = size // 2
     height, width = x.shape[1:3]
     padded = jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
-    shifted = [padded[:, i : i + height : stride, j : j + width : stride] for i in range(size) for j in range(size)]
-    return jnp.concatenate(shifted, axis=-1)
+    # First along the rows, then along the columns: 2 * size slices instead of size * size compile and run faster.
+    rows = jnp.concatenate([padded[:, :, j : j + width : stride] for j in range(size)], axis=-1)
+    return jnp.concatenate([rows[:, i : i + height : stride] for i in range(size)], axis=-1)
 
 
 def _conv_fwd(x: jax.Array, kernel: jax.Array, stride: int) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:

@@ -128,7 +128,7 @@ def load_cells(paths: Sequence[Path | str], config: TrainConfig) -> Cells:
         values, counts = np.unique(ids, return_counts=True)
         raise DatasetError(
             f"{', '.join(names)}: {int((counts > 1).sum())} cell_id stand more than once, "
-            f"such as {values[counts > 1][0]!r}; "
+            f"such as {str(values[counts > 1][0])!r}; "
             "a cell in training and test at once would be recognised, not classified: give each cell one row"
         )
     features = [_features(data, name, config) for name, data in zip(names, datasets, strict=True)]

@@ -20,6 +20,7 @@ from learn.config import Diverged, TrainConfig
 from learn.data import Cells, Scaler
 from learn.folds import Fold
 from learn.models import abstract, flatten, initialise, parameter_count
+from learn.runtime import compiler_options
 
 CHECKPOINT_SECONDS = 2.0
 """Shortest time between two checkpoints: an epoch of the small network takes a hundredth of a checkpoint's time."""
@@ -83,16 +84,18 @@ class Trainer:
         self.config = config
         self.graph, self.parameter_shapes, self.statistic_shapes = abstract(config, classes)
         self.optimiser = optax.adamw(config.learning_rate, weight_decay=config.weight_decay, mask=_kernels)
-        self.run_steps = jax.jit(self._steps, donate_argnums=(0, 1, 2))
-        self.logits = jax.jit(self._logits)
+        options = compiler_options()
+        self.begin = jax.jit(self._begin)
+        self.run_steps = jax.jit(self._steps, donate_argnums=(0, 1, 2), compiler_options=options)
+        self.logits = jax.jit(self._logits, compiler_options=options)
 
     def start(self, fold: int) -> State:
         """Return the state before the first epoch of a fold."""
         rng = np.random.default_rng([self.config.seed, fold])
         parameters = initialise(self.parameter_shapes, rng)
         statistics = initialise(self.statistic_shapes, rng)
-        parameters, statistics = jax.tree.map(jnp.array, (parameters, statistics))
-        return State(parameters, statistics, self.optimiser.init(parameters), *_copy((parameters, statistics)))
+        arrays = self.begin(parameters, statistics)
+        return State(*arrays, *_copy(arrays[:2]))
 
     def epoch(
         self, state: State, data: tuple[jax.Array, ...], order: np.ndarray, on_step: Callable[[float], None]
@@ -117,6 +120,10 @@ class Trainer:
             self.logits(parameters, statistics, *data[:2], jnp.asarray(part)) for part in filled.reshape(-1, CHUNK)
         ]
         return np.concatenate([np.asarray(part, float) for part in parts])[: len(rows)]
+
+    def _begin(self, parameters: Any, statistics: Any) -> tuple[Any, Any, Any]:
+        # One program: JAX would otherwise compile one for each shape of array.
+        return *_copy_each((parameters, statistics)), self.optimiser.init(parameters)
 
     def _steps(self, parameters: Any, statistics: Any, optimiser: Any, *rest: jax.Array) -> tuple[tuple, jax.Array]:
         features, images, labels, order = rest
@@ -179,7 +186,7 @@ def train_fold(
     history: list[dict[str, float]] = []
     if checkpoint is not None and checkpoint.is_file():
         arrays, history = load_tree(checkpoint, state)
-        state = jax.tree.map(jnp.array, arrays)
+        state = _copy(arrays)
     saved = time.monotonic()
     while not _finished(history, config):
         done = len(history)
@@ -250,9 +257,12 @@ def _finished(history: Sequence[dict[str, float]], config: TrainConfig) -> bool:
     return len(history) >= config.epochs or len(history) - best >= config.patience
 
 
-def _copy(tree: Any) -> Any:
-    # The programs give their arguments' memory away; what must outlive the next step is copied.
+def _copy_each(tree: Any) -> Any:
     return jax.tree.map(jnp.copy, tree)
+
+
+# The programs give their arguments' memory away; what must outlive the next step is copied.
+_copy = jax.jit(_copy_each)
 
 
 def _kernels(parameters: Any) -> Any:

@@ -99,6 +99,9 @@ def start_workdir(workdir: Workdir, config: TrainConfig, datasets: Mapping[str, 
         If it cannot be written.
     """
     if (workdir.path / CONFIG).is_file():
+        # What a killed process was writing.
+        for part in workdir.path.rglob(".*.part.*"):
+            part.unlink()
         return
     workdir.path.mkdir(parents=True, exist_ok=True)
     provenance = {
