@@ -1,6 +1,6 @@
 """One cell through the paper's channel, and what a microscope would have seen of it.
 
-    python examples/01_squeeze.py [--quality smoke|quick|fine] [--out runs]
+python examples/01_squeeze.py [--quality smoke|quick|fine] [--out runs]
 """
 
 import argparse
@@ -15,7 +15,8 @@ def main():
     parser.add_argument("--quality", default="quick")
     parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args()
-    command = [sys.executable, "-m", "sim.run", "hct116", "--quality", options.quality, "--out", str(options.out), "--json"]
+    command = [sys.executable, "-m", "sim.run", "hct116", "--json"]
+    command += ["--quality", options.quality, "--out", str(options.out)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         return done.returncode

@@ -38,6 +38,8 @@ class Membrane:
     ----------
     start
         Nodes at the start (V, 2), lattice positions.
+    distance
+        Distance to the nearest wall at the nodes of the grid, flat, lattice units.
     l0, theta0, area0
         Edge length, turning angle and enclosed area at rest.
     ks, kb, ka, kv
@@ -51,6 +53,7 @@ class Membrane:
     """
 
     start: np.ndarray = field(repr=False)
+    distance: np.ndarray = field(repr=False)
     l0: float
     theta0: float
     area0: float
@@ -120,6 +123,7 @@ def make_membrane(config: SimulationConfig, channel: Channel, units: Units, pres
     mobility = 0.0 if numerics.coupling == "no-slip" else units.friction / float(numerics.friction or np.inf)
     return Membrane(
         start=channel.to_lattice(nodes),
+        distance=channel.distance,
         l0=l0,
         theta0=2 * np.pi / len(nodes),
         area0=np.pi / 4 * (cell.diameter / units.dx) ** 2,
@@ -136,15 +140,14 @@ def make_membrane(config: SimulationConfig, channel: Channel, units: Units, pres
 
 def begin_step(model: Membrane, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
     """Find the membrane's forces and give them to the fluid."""
-    channel = fluid_model.channel
-    stride = channel.shape[0]
+    stride = fluid_model.grid.shape[0]
     _follow(cell, fluid_model, fluid)
     strain = membrane.ring_forces(
         cell.x, model.l0, model.theta0, model.ks, model.kb, model.kv, model.area0, cell.pressure, model.ka, cell.force
     )
     cell.pressure += model.kv / AREA_STEPS * strain
     cell.wall_distance = membrane.add_wall_forces(
-        cell.x, channel.distance, stride, model.wall_force, model.wall_range, cell.force
+        cell.x, model.distance, stride, model.wall_force, model.wall_range, cell.force
     )
     ibm.weights(model.kernel, cell.x, stride, cell.base, cell.weight)
     ibm.spread(cell.force, stride, cell.base, cell.weight, fluid.force[0], fluid.force[1])
@@ -152,7 +155,7 @@ def begin_step(model: Membrane, cell: Cell, fluid_model: FluidModel, fluid: Flui
 
 def end_step(model: Membrane, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
     """Move the membrane with the flow of the step just taken."""
-    stride = fluid_model.channel.shape[0]
+    stride = fluid_model.grid.shape[0]
     ibm.interpolate(stride, cell.base, cell.weight, fluid.velocity[0], fluid.velocity[1], cell.velocity)
     ibm.clear(stride, cell.base, fluid.force[0], fluid.force[1])
     cell.slip = membrane.advance(cell.x, cell.velocity, cell.force, model.mobility)
@@ -165,7 +168,7 @@ def _follow(cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
     where = ibm.locate(cell.x, KERNEL_REACH, low, high, first, last)
     if where == 0:
         return
-    grid = np.array(fluid_model.channel.shape) - 1
+    grid = np.array(fluid_model.grid.shape) - 1
     if where < 0 or (first < KERNEL_REACH).any() or (last > grid - KERNEL_REACH).any():
         raise LostMembrane
     low[:], high[:] = np.maximum(first - BOX_MARGIN, 0), np.minimum(last + BOX_MARGIN, grid)

@@ -1,4 +1,4 @@
-"""The channel on the lattice: which nodes are fluid, how far the walls are, which slots reflect."""
+"""The channel: its outline, and how far its walls are from the nodes of the lattice."""
 
 from __future__ import annotations
 
@@ -8,55 +8,41 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.config import ChannelConfig
-from sim.lattice import VelocitySet
-
-PAD = 16
-"""Grid shapes are rounded up to multiples of this, so that a sweep compiles few kernels."""
+from sim.grid import Grid, make_grid, padded
 
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel, periodic along x, on a grid with a layer of solid nodes around.
-
-    Flat index of node (i, j): j * shape[0] + i. All arrays are flat.
+    """A channel, periodic along x, on the lattice.
 
     Attributes
     ----------
-    shape
-        Nodes along x and y, padding included.
-    nx
-        Nodes along x in the fluid: i = 1 … nx.
+    grid
+        Fluid nodes and walls.
     origin
         Position of node (0, 0) in m (2,).
     dx
         Lattice spacing in m.
-    fluid
-        True at fluid nodes (nodes,).
     distance
-        Distance to the nearest wall in dx, positive in the fluid (nodes,).
-    start, stop
-        Runs of fluid nodes along x: first flat index and one past the last (runs,) uintp.
+        Distance to the nearest wall in dx, positive in the fluid, flat (nodes,).
     """
 
-    shape: tuple[int, int]
-    nx: int
+    grid: Grid
     origin: np.ndarray
     dx: float
-    fluid: np.ndarray
     distance: np.ndarray
-    start: np.ndarray
-    stop: np.ndarray
 
     @property
-    def nodes(self) -> int:
-        """Nodes of the grid, padding included."""
-        return self.shape[0] * self.shape[1]
+    def length(self) -> float:
+        """Length of one period along x in m."""
+        return self.grid.interior[0] * self.dx
 
     def column(self, x: float) -> np.ndarray:
         """Return the flat indices of the fluid nodes in the column nearest to `x` (m)."""
-        i = int(np.clip(round((x - self.origin[0]) / self.dx), 1, self.nx))
-        index = np.arange(self.shape[1]) * self.shape[0] + i
-        return index[self.fluid[index]]
+        grid = self.grid
+        i = int(np.clip(round((x - self.origin[0]) / self.dx), 1, grid.interior[0]))
+        index = np.arange(grid.shape[1]) * grid.shape[0] + i
+        return index[grid.fluid[index]]
 
     def to_lattice(self, position: np.ndarray) -> np.ndarray:
         """Return positions (…, 2) in m as lattice positions, node (i, j) at (i, j)."""
@@ -134,48 +120,8 @@ def make_channel(config: ChannelConfig, dx: float) -> Channel:
     across = nodes_across_gap(config, dx)
     ny = int(np.ceil(widest / dx - 1e-9))
     ny += (ny - across) % 2  # same parity as the gap, so that its walls too are half-way
-    shape = (_padded(nx + 2), _padded(ny + 2))
     origin = np.array([config.x_start - dx / 2, -(ny + 1) / 2 * dx])
-    i, j = np.meshgrid(np.arange(shape[0]), np.arange(shape[1]), indexing="xy")
-    x, y = origin[0] + i * dx, origin[1] + j * dx
-    distance = wall_distance(config, x, y) / dx
-    fluid = (distance > 1e-9) & (i >= 1) & (i <= nx)
-    start, stop = _runs(fluid)
-    return Channel(shape, nx, origin, dx, fluid.ravel(), distance.ravel(), start, stop)
-
-
-def _padded(n: int) -> int:
-    return -(-n // PAD) * PAD
-
-
-def _runs(fluid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the flat bounds of stretches of fluid nodes along each row of `fluid` (rows, columns)."""
-    edges = np.diff(np.pad(fluid, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    rows, first = np.nonzero(edges == 1)
-    _, last = np.nonzero(edges == -1)
-    base = rows * fluid.shape[1]
-    return (base + first).astype(np.uintp), (base + last).astype(np.uintp)
-
-
-def ghost_links(channel: Channel, lattice: VelocitySet) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs (ghost, real) of population slots for walls and for the periodic faces.
-
-    See `sim.kernels.walls`. For every fluid node x and direction q that leaves the fluid, the ghost is
-    slot q of the node x + c_q. Its partner is slot opposite(q) of x if that node is solid (half-way
-    bounce-back), or slot q of the node one period away if it lies beyond a periodic face.
-    """
-    width = channel.shape[0]
-    nodes = np.flatnonzero(channel.fluid)
-    i = nodes % width
-    ghosts, reals = [], []
-    for q in range(1, lattice.q):
-        cx, cy = (int(v) for v in lattice.c[q])
-        target = nodes + cx + cy * width
-        beyond = (i + cx < 1) | (i + cx > channel.nx)
-        wrapped = np.where(beyond, target - cx * channel.nx, target)
-        solid = ~channel.fluid[wrapped]
-        periodic = beyond & ~solid
-        offset, opposite = q * channel.nodes, int(lattice.opposite[q]) * channel.nodes
-        ghosts += [offset + target[solid], offset + target[periodic]]
-        reals += [opposite + nodes[solid], offset + wrapped[periodic]]
-    return np.concatenate(ghosts).astype(np.uintp), np.concatenate(reals).astype(np.uintp)
+    i, j = np.meshgrid(np.arange(padded(nx)), np.arange(padded(ny)), indexing="ij")
+    distance = wall_distance(config, origin[0] + i * dx, origin[1] + j * dx) / dx
+    grid = make_grid(distance[1 : nx + 1, 1 : ny + 1] > 1e-9, (True, False))
+    return Channel(grid, origin, dx, distance.ravel(order="F"))

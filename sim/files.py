@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
 import shutil
 import tempfile
@@ -47,20 +49,27 @@ def write_text(path: Path | str, text: str) -> None:
 def cache_dir(kind: str) -> Path:
     """Return the folder for caches of `kind`, made if needed: under ``MIMLAB_CACHE`` or the user's cache.
 
-    Falls back to a folder under the system's temporary directory where neither can be written.
+    Where neither can be written it is a private temporary folder of this process.
     """
     root = os.environ.get("MIMLAB_CACHE")
     if root is None:
         import platformdirs
 
         root = platformdirs.user_cache_dir("mimlab")
-    path = Path(root) / kind
+    path = Path(root).expanduser().absolute() / kind
     try:
         path.mkdir(parents=True, exist_ok=True)
         if os.access(path, os.W_OK):
             return path
     except OSError:
         pass
-    path = Path(tempfile.gettempdir()) / f"mimlab-{os.getuid()}" / kind
+    path = Path(_private_dir()) / kind
     path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@functools.cache
+def _private_dir() -> str:
+    path = tempfile.mkdtemp(prefix="mimlab-")
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path

@@ -12,7 +12,7 @@ import numpy as np
 
 from sim import preflight
 from sim.cell import Cell, LostMembrane, Membrane, begin_step, end_step, make_membrane
-from sim.channel import make_channel
+from sim.channel import Channel, make_channel
 from sim.command import UnstableSimulation
 from sim.config import PHYSICS_VERSION, SimulationConfig
 from sim.files import cache_dir, replacing
@@ -38,11 +38,14 @@ class Model:
     ----------
     flight
         Resolved configuration, units and predictions.
+    channel
+        Geometry.
     fluid, membrane
         Models of the flow and of the cell.
     """
 
     flight: preflight.Flight
+    channel: Channel
     fluid: FluidModel
     membrane: Membrane
 
@@ -96,11 +99,11 @@ def build(config: SimulationConfig) -> Model:
     config, units = flight.config, flight.units
     channel = make_channel(config.channel, config.numerics.dx)
     # A uniform force in a periodic channel is the same flow as a pressure drop between its ends.
-    force = flight.pressure_drop / (channel.nx * channel.dx) / units.force_density
+    force = flight.pressure_drop / channel.length / units.force_density
     numerics = config.numerics
     magic = numerics.magic if numerics.collision == "trt" else None
-    fluid = make_fluid_model(D2Q9, channel, numerics.tau, (force, 0.0), numerics.precision, magic)
-    return Model(flight, fluid, make_membrane(config, channel, units, flight.pressure_drop))
+    fluid = make_fluid_model(D2Q9, channel.grid, numerics.tau, (force, 0.0), numerics.precision, magic)
+    return Model(flight, channel, fluid, make_membrane(config, channel, units, flight.pressure_drop))
 
 
 def init(model: Model, on_sample: Iterable[Callable[[Sample], None]] = ()) -> State:
@@ -178,7 +181,7 @@ class _Recorder:
         self.model = model
         every = float(config.output.every or 0.0)
         self.steps_per_sample = max(2, 2 * round(every / units.dt / 2))  # moments need an even number of steps
-        channel = model.fluid.channel
+        channel = model.channel
         gap = channel.column(config.channel.constriction_length / 2)
         rate = flow_rate(model.fluid, state.fluid, gap)
         self.gap_velocity = rate / len(gap) * units.velocity
@@ -196,7 +199,7 @@ class _Recorder:
     def record(self, state: State, slip: float, callbacks: tuple[Callable[[Sample], None], ...]) -> Outcome | None:
         """Take a sample; return the outcome if the run is over."""
         model, units = self.model, self.model.flight.units
-        x = model.fluid.channel.to_si(state.cell.x)
+        x = model.channel.to_si(state.cell.x)
         _check_flow(model, state)
         row = outline_measures(x)
         _, inlet = moments(model.fluid, state.fluid, self.inlet)
@@ -215,11 +218,11 @@ class _Recorder:
 
     def _wall_distance(self, state: State) -> float:
         """Return the smallest wall distance in m; before the first step there is none, and it is looked up."""
-        channel = self.model.fluid.channel
+        channel = self.model.channel
         if state.steps:
             return state.cell.wall_distance * channel.dx
         nearest = np.rint(state.cell.x).astype(np.int64)
-        return float(channel.distance[nearest[:, 1] * channel.shape[0] + nearest[:, 0]].min()) * channel.dx
+        return float(channel.distance[nearest @ channel.grid.strides].min()) * channel.dx
 
     def _keep_snapshot(self, time: float, x: np.ndarray) -> None:
         """Keep an outline; when a slow run has twice as many as wanted, keep every second one from there on."""
@@ -276,19 +279,19 @@ def _check_flow(model: Model, state: State) -> None:
     node = int(np.argmax(np.where(np.isfinite(speed), speed, np.inf)))
     mach = speed[node] / np.sqrt(CS2)
     if not mach < MAX_MACH:
-        place = _place(model, np.array([node % model.fluid.channel.shape[0], node // model.fluid.channel.shape[0]]))
+        place = _place(model, model.fluid.grid.coordinates(np.array([node]))[0])
         raise _unstable(model, state, f"the flow reaches Mach {mach:.2g} (at most {MAX_MACH}) at {place}")
 
 
 def _place(model: Model, position: np.ndarray) -> str:
-    x, y = 1e6 * model.fluid.channel.to_si(position)
+    x, y = 1e6 * model.channel.to_si(position)
     return f"x = {x:.2f} µm, y = {y:.2f} µm"
 
 
 def _place_in_wall(model: Model, state: State) -> str:
-    channel = model.fluid.channel
+    channel = model.channel
     nearest = np.rint(state.cell.x).astype(np.int64)
-    node = int(np.argmin(channel.distance[nearest[:, 1] * channel.shape[0] + nearest[:, 0]]))
+    node = int(np.argmin(channel.distance[nearest @ channel.grid.strides]))
     return f"(node {node} at {_place(model, state.cell.x[node])})"
 
 
@@ -317,7 +320,7 @@ def _read_flow(path: Path, like: np.ndarray) -> np.ndarray | None:
 
 def _warm_up(model: Model, fluid: Fluid, on_sample: Iterable[Callable[[Sample], None]]) -> None:
     """Run the empty channel until the velocity changes by less than the tolerance in `RESIDUAL_STEPS` steps."""
-    inside = np.flatnonzero(model.fluid.channel.fluid)
+    inside = np.flatnonzero(model.fluid.grid.fluid)
     before = np.zeros((len(inside), model.fluid.lattice.d))
     tolerance = model.config.numerics.steady_tolerance
     first = None

@@ -21,7 +21,7 @@ def guo_source(lattice, u, force):
 
 
 def collide(lattice, f, force, omega_even, omega_odd, half_force=True):
-    """Return populations (q, X, Y) after a two-relaxation-time collision with Guo forcing, and the velocity used."""
+    """Return populations (q, …) after a two-relaxation-time collision with Guo forcing, and the velocity used."""
     rho = f.sum(axis=0)
     momentum = np.einsum("qd,q...->...d", lattice.c, f) + (0.5 * force if half_force else 0)
     u = momentum / rho[..., None]
@@ -39,20 +39,23 @@ def collide(lattice, f, force, omega_even, omega_odd, half_force=True):
     return after, u
 
 
-def stream(lattice, f, fluid):
-    """Return streamed populations (q, X, Y) and the momentum given to the walls (d,).
+def stream(lattice, f, fluid, wall_velocity=None):
+    """Return streamed populations (q, X, Y[, Z]) and the momentum given to the walls (d,).
 
-    x (axis 1) is periodic; where the node upstream is not `fluid` (X, Y), the population comes back
-    from the node itself: half-way bounce-back.
+    All axes are periodic; where the node upstream is not `fluid` (X, Y[, Z]), the population comes back
+    from the node itself: half-way bounce-back off a wall of velocity `wall_velocity` (d,).
     """
+    axes = tuple(range(lattice.d))
+    velocity = np.zeros(lattice.d) if wall_velocity is None else np.asarray(wall_velocity)
     new = np.empty_like(f)
     to_walls = np.zeros(lattice.d)
     for q, opposite in enumerate(lattice.opposite):
         shift = tuple(lattice.c[q])
-        new[q] = np.roll(f[q], shift, axis=(0, 1))
-        upstream_solid = ~np.roll(fluid, shift, axis=(0, 1)) & fluid
-        new[q][upstream_solid] = f[opposite][upstream_solid]
-        to_walls += 2 * f[opposite][upstream_solid].sum() * lattice.c[opposite]
+        new[q] = np.roll(f[q], shift, axis=axes)
+        upstream_solid = ~np.roll(fluid, shift, axis=axes) & fluid
+        back = f[opposite][upstream_solid] + 6 * lattice.w[q] * (lattice.c[q] @ velocity)
+        new[q][upstream_solid] = back
+        to_walls += (f[opposite][upstream_solid] + back).sum() * lattice.c[opposite]
     new[:, ~fluid] = 0
     return new, to_walls
 

@@ -10,14 +10,18 @@ import numba
 
 
 @numba.njit(cache=True, nogil=True)
-def fill_ghosts(f, ghost, real):
-    """Copy real slots to ghost slots (before an odd step)."""
+def fill_ghosts(f, ghost, real, moving, gain):
+    """Copy real slots to ghost slots (before an odd step); a moving wall adds `gain` at the links `moving`."""
     for k in range(ghost.size):
         f[ghost[k]] = f[real[k]]
+    for k in range(moving.size):
+        f[ghost[moving[k]]] += gain[k]
 
 
 @numba.njit(cache=True, nogil=True)
-def drain_ghosts(f, ghost, real):
-    """Copy ghost slots to real slots (after an odd step)."""
+def drain_ghosts(f, ghost, real, moving, gain):
+    """Copy ghost slots to real slots (after an odd step); a moving wall adds `gain` at the links `moving`."""
     for k in range(ghost.size):
         f[real[k]] = f[ghost[k]]
+    for k in range(moving.size):
+        f[real[moving[k]]] += gain[k]

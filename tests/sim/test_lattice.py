@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from sim.lattice import CS2, D2Q9
+from sim.lattice import CS2, D2Q9, D3Q19
 
 
-@pytest.mark.parametrize("lattice", [D2Q9], ids=lambda s: s.name)
+@pytest.mark.parametrize("lattice", [D2Q9, D3Q19], ids=lambda s: s.name)
 class TestVelocitySet:
     def test_opposite_velocities_are_negative(self, lattice):
         assert (lattice.c[lattice.opposite] == -lattice.c).all()

@@ -173,6 +173,6 @@ def test_an_unstable_flow_is_told(small, monkeypatch):
 def test_a_node_in_the_wall_is_told(small):
     model = build(small)
     state = init(model)
-    state.cell.x[3] = model.fluid.channel.to_lattice(np.array([-5e-6, 6e-6]))
+    state.cell.x[3] = model.channel.to_lattice(np.array([-5e-6, 6e-6]))
     advance(model, state)
     assert state.cell.wall_distance < 0

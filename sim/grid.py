@@ -1,0 +1,145 @@
+"""The lattice as flat arrays: which nodes are fluid, in which runs, and which population slots reflect or wrap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim.lattice import VelocitySet
+
+PAD = 16
+"""Grid shapes are rounded up to multiples of this, so that a sweep compiles few kernels."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A box of nodes with a layer of others around; flat index of node (i, j, k): i + shape[0] (j + shape[1] k).
+
+    Attributes
+    ----------
+    shape
+        Nodes along each axis, x first, padding included.
+    interior
+        Nodes of the box along each axis: 1 … interior[a].
+    periodic
+        Which axes are periodic.
+    fluid
+        True at fluid nodes (nodes,); fluid nodes lie in the box.
+    start, stop
+        Runs of fluid nodes along x: first flat index and one past the last (runs,) uintp.
+    """
+
+    shape: tuple[int, ...]
+    interior: tuple[int, ...]
+    periodic: tuple[bool, ...]
+    fluid: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+
+    @property
+    def nodes(self) -> int:
+        """Nodes of the grid, padding included."""
+        return int(np.prod(self.shape))
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Distance of neighbours in the flat arrays along each axis."""
+        return tuple(int(np.prod(self.shape[:a])) for a in range(len(self.shape)))
+
+    def coordinates(self, index: np.ndarray) -> np.ndarray:
+        """Return the lattice coordinates (n, d) of flat indices (n,)."""
+        return np.stack(np.unravel_index(index, self.shape, order="F"), axis=-1)
+
+    def box(self, flat: np.ndarray) -> np.ndarray:
+        """Return a view of a flat array (…, nodes) as (…, x, y[, z]) of the box."""
+        lead = flat.shape[:-1]
+        full = flat.reshape(*lead, *self.shape[::-1])
+        full = np.moveaxis(full, range(len(lead), full.ndim), range(full.ndim - 1, len(lead) - 1, -1))
+        return full[(..., *(slice(1, n + 1) for n in self.interior))]
+
+
+def make_grid(fluid: np.ndarray, periodic: tuple[bool, ...]) -> Grid:
+    """Return the grid whose box has the given fluid nodes.
+
+    Parameters
+    ----------
+    fluid
+        Mask (x, y[, z]) bool.
+    periodic
+        Which axes are periodic.
+    """
+    interior = fluid.shape
+    shape = tuple(padded(n) for n in interior)
+    full = np.zeros(shape, dtype=bool)
+    full[tuple(slice(1, n + 1) for n in interior)] = fluid
+    flat = full.ravel(order="F")
+    start, stop = _runs(flat, shape[0])
+    return Grid(shape, interior, periodic, flat, start, stop)
+
+
+def padded(interior: int) -> int:
+    """Return the length of an axis of the grid whose box has `interior` nodes."""
+    return -(-(interior + 2) // PAD) * PAD
+
+
+def _runs(fluid: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the flat bounds of stretches of fluid nodes along x."""
+    rows = np.pad(fluid.reshape(-1, width), ((0, 0), (1, 1))).astype(np.int8)
+    edges = np.diff(rows, axis=1)
+    row, first = np.nonzero(edges == 1)
+    _, last = np.nonzero(edges == -1)
+    return (row * width + first).astype(np.uintp), (row * width + last).astype(np.uintp)
+
+
+@dataclass(frozen=True)
+class Links:
+    """Pairs of population slots at walls and periodic faces, see `sim.kernels.walls`.
+
+    For every fluid node x and direction q that leaves the fluid, the ghost is slot q of the node x + c_q.
+    Its partner is slot opposite(q) of x if that node is solid (half-way bounce-back), or slot q of the
+    node one period away. Walls come first.
+
+    Attributes
+    ----------
+    ghost, real
+        Slots (n,) uintp.
+    walls
+        Number of wall links, the first of the list.
+    direction
+        q of each wall link (walls,).
+    node
+        x of each wall link, flat (walls,).
+    """
+
+    ghost: np.ndarray
+    real: np.ndarray
+    walls: int
+    direction: np.ndarray
+    node: np.ndarray
+
+
+def make_links(grid: Grid, lattice: VelocitySet) -> Links:
+    """Return the links of a grid, walls first."""
+    nodes = np.flatnonzero(grid.fluid)
+    position = grid.coordinates(nodes)
+    strides = np.array(grid.strides)
+    interior, periodic = np.array(grid.interior), np.array(grid.periodic)
+    wall, wrap = [], []
+    for q in range(1, lattice.q):
+        target = position + lattice.c[q]
+        beyond = (target < 1) | (target > interior)
+        wrapped = np.where(beyond & periodic, (target - 1) % interior + 1, target)
+        inside = ((wrapped >= 1) & (wrapped <= interior)).all(axis=1)
+        partner = wrapped @ strides
+        solid = ~inside
+        solid[inside] = ~grid.fluid[partner[inside]]
+        ghost = q * grid.nodes + target @ strides
+        opposite = int(lattice.opposite[q]) * grid.nodes + nodes
+        count = np.count_nonzero(solid)
+        wall.append(np.stack([ghost[solid], opposite[solid], np.full(count, q), nodes[solid]]))
+        crossing = ~solid & (wrapped != target).any(axis=1)
+        wrap.append(np.stack([ghost[crossing], q * grid.nodes + partner[crossing]]))
+    walls, faces = np.concatenate(wall, axis=1), np.concatenate(wrap, axis=1)
+    ghost, real = np.concatenate([walls[:2], faces], axis=1).astype(np.uintp)
+    return Links(ghost, real, walls.shape[1], walls[2], walls[3])
