@@ -118,23 +118,10 @@ def load_cells(paths: Sequence[Path | str], config: TrainConfig) -> Cells:
     classes, labels = _labels(datasets, names, config)
     units = _units(datasets, names, config.features) if config.uses_features else ()
     notes = _scale_notes(datasets, names, config)
-    several = len(datasets) > 1
-    ids = [
-        f"{name}/{cell}" if several else str(cell)
-        for name, data in zip(names, datasets, strict=True)
-        for cell in data.table["cell_id"]
-    ]
-    if len(set(ids)) < len(ids):
-        values, counts = np.unique(ids, return_counts=True)
-        raise DatasetError(
-            f"{', '.join(names)}: {int((counts > 1).sum())} cell_id stand more than once, "
-            f"such as {str(values[counts > 1][0])!r}; "
-            "a cell in training and test at once would be recognised, not classified: give each cell one row"
-        )
     features = [_features(data, name, config) for name, data in zip(names, datasets, strict=True)]
     images = [_images(data, name, config) for name, data in zip(names, datasets, strict=True)]
     return Cells(
-        ids=np.array(ids),
+        ids=_ids(datasets, names),
         labels=labels,
         classes=classes,
         groups=np.concatenate([_groups(data) for data in datasets]),
@@ -152,6 +139,19 @@ def dataset_digest(path: Path | str) -> str:
     """Return 12 hex digits that name a dataset file's content."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:12]
+
+
+def _ids(datasets: list[Dataset], names: list[str]) -> np.ndarray:
+    before = [f"{name}/" if len(datasets) > 1 else "" for name in names]
+    ids = [f"{start}{cell}" for start, data in zip(before, datasets, strict=True) for cell in data.table["cell_id"]]
+    values, counts = np.unique(ids, return_counts=True)
+    if len(values) < len(ids):
+        raise DatasetError(
+            f"{', '.join(names)}: {np.count_nonzero(counts > 1)} cell_id stand more than once, "
+            f"such as {str(values[counts > 1][0])!r}; "
+            "a cell in training and test at once would be recognised, not classified: give each cell one row"
+        )
+    return np.array(ids)
 
 
 def _labels(datasets: list[Dataset], names: list[str], config: TrainConfig) -> tuple[tuple[str, ...], np.ndarray]:

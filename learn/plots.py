@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from bridge.command import replacing
 from learn.data import Cells
@@ -53,6 +54,7 @@ def _draw_loss(axes: Axes, results: Sequence[Result]) -> None:
             best["epoch"], best["validation_loss"], "o", color="black", ms=4, label="model kept" if index == 0 else None
         )
     axes.set(title="Loss", xlabel="epoch", ylabel="cross-entropy (nats)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
 
 

@@ -198,8 +198,14 @@ def train_fold(
         if checkpoint is not None and time.monotonic() - saved >= CHECKPOINT_SECONDS:
             save_tree(checkpoint, state, history)
             saved = time.monotonic()
+    return _kept(trainer, state, history, data, scaler)
+
+
+def _kept(
+    trainer: Trainer, state: State, history: list[dict[str, float]], data: tuple[jax.Array, ...], scaler: Scaler
+) -> Trained:
     best = state.best_parameters, state.best_statistics
-    logits = trainer.predict(*best, data, np.arange(len(cells)))
+    logits = trainer.predict(*best, data, np.arange(len(data[2])))
     weights = {name: array for part in best for name, array in flatten(part).items()}
     return Trained(weights, history, softmax(logits), parameter_count(trainer.parameter_shapes), scaler)
 

@@ -5,12 +5,9 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from bridge.command import run_command
-from bridge.records import Dataset, write_dataset
 from learn.run import main
 
 
@@ -163,17 +160,9 @@ def test_killed_run_goes_on_and_ends_as_an_undisturbed_one(tmp_path, save):
 @pytest.mark.validation
 @pytest.mark.slow
 def test_accuracy_on_the_published_cells(tmp_path, shared):
-    published = pd.read_csv(shared / "data" / "miml_cells" / "miml_cells.csv")
-    table = pd.DataFrame({"cell_id": published["cell_id"], "label": published["cell_type"], "group": "", "split": ""})
-    table["source"], table["fold"] = "experimental", -1
-    units = {
-        "max_velocity": "px/frame above minimum",
-        "transition_time": "frame above minimum",
-        "deformation_index": "1",
-    }
-    for name, column in zip(units, published.columns[2:], strict=True):
-        table[name] = published[column].to_numpy(dtype=np.float64)
-    write_dataset(tmp_path / "real.h5", Dataset(table, units))
+    source = shared / "data" / "miml_cells" / "miml_cells.csv"
+    ingest = [sys.executable, "-m", "bridge.ingest", str(source), "--out", "real.h5"]
+    subprocess.run(ingest, cwd=tmp_path, check=True, capture_output=True)
     start = time.monotonic()
     done = call(tmp_path, "features_only", "--dataset", "real.h5", "--json")
     assert done.returncode == 0, done.stderr
