@@ -58,7 +58,9 @@ class Fluid:
     Attributes
     ----------
     f
-        Populations minus the rest weights, flat (q * nodes,).
+        Populations minus the rest weights, flat: that of direction q at node i is element q * block + i.
+    populations
+        View of `f` as (q, nodes).
     force
         Force density field per axis, each (nodes,), lattice units; read only inside the box.
     velocity
@@ -71,7 +73,8 @@ class Fluid:
 
     def __init__(self, model: FluidModel) -> None:
         nodes, dim = model.grid.nodes, model.lattice.d
-        self.f = np.zeros(model.lattice.q * nodes, dtype=model.dtype)
+        self.f = np.zeros(model.lattice.q * model.grid.block, dtype=model.dtype)
+        self.populations = self.f.reshape(model.lattice.q, -1)[:, :nodes]
         self.force = tuple(np.zeros(nodes, dtype=model.dtype) for _ in range(dim))
         self.velocity = tuple(np.zeros(nodes, dtype=model.dtype) for _ in range(dim))
         self.box_start = model.grid.stop.copy()
@@ -109,7 +112,7 @@ def make_fluid_model(
     links = make_links(grid, lattice)
     moving, gain = _moving_walls(lattice, grid, links, wall_velocity)
     dtype = np.dtype(precision)
-    kernels = load_kernels(lattice, grid.shape, precision)
+    kernels = load_kernels(lattice, grid, precision)
     return FluidModel(lattice, grid, links, (1 / tau, 1 / tau_odd), force, dtype, moving, gain.astype(dtype), kernels)
 
 
@@ -143,12 +146,10 @@ def _load(text: str, stem: str) -> ModuleType:
     return module
 
 
-def load_kernels(lattice: VelocitySet, shape: tuple[int, ...], precision: str) -> ModuleType:
-    """Return the module with the compiled steps ``even`` and ``odd`` for a grid shape, from the cache if there."""
-    strides = tuple(int(np.prod(shape[:k])) for k in range(len(shape)))
+def load_kernels(lattice: VelocitySet, grid: Grid, precision: str) -> ModuleType:
+    """Return the module with the compiled steps ``even`` and ``odd`` for a grid's shape, from the cache if there."""
     velocities = [tuple(int(v) for v in row) for row in lattice.c]
-    nodes = int(np.prod(shape))
-    text = lbm.source(velocities, [float(w) for w in lattice.w], strides, nodes, precision)
+    text = lbm.source(velocities, [float(w) for w in lattice.w], grid.strides, grid.block, precision)
     return _load(text, f"{lattice.name.lower()}_{precision}")
 
 
@@ -225,7 +226,7 @@ def moments(model: FluidModel, fluid: Fluid, index: np.ndarray | slice = slice(N
     """
     if fluid.steps % 2:
         raise ValueError("moments can be read after an even number of steps only")
-    f = fluid.f.reshape(model.lattice.q, -1)[:, index].astype(np.float64)
+    f = fluid.populations[:, index].astype(np.float64)
     density = 1.0 + f.sum(axis=0)
     momentum = f.T @ model.lattice.c + 0.5 * np.asarray(model.force)
     return density, momentum / density[:, None]

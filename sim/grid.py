@@ -43,6 +43,14 @@ class Grid:
         return int(np.prod(self.shape))
 
     @property
+    def block(self) -> int:
+        """Length of one direction's stretch in the flat array of populations.
+
+        It is not a round number on purpose: streams a power of two apart would share one cache set.
+        """
+        return -(-self.nodes // 1024) * 1024 + 48
+
+    @property
     def strides(self) -> tuple[int, ...]:
         """Distance of neighbours in the flat arrays along each axis."""
         return tuple(int(np.prod(self.shape[:a])) for a in range(len(self.shape)))
@@ -121,7 +129,7 @@ class Links:
 
 def make_links(grid: Grid, lattice: VelocitySet) -> Links:
     """Return the links of a grid, walls first."""
-    nodes = np.flatnonzero(grid.fluid)
+    nodes = _next_to_others(grid, lattice)
     position = grid.coordinates(nodes)
     strides = np.array(grid.strides)
     interior, periodic = np.array(grid.interior), np.array(grid.periodic)
@@ -134,12 +142,20 @@ def make_links(grid: Grid, lattice: VelocitySet) -> Links:
         partner = wrapped @ strides
         solid = ~inside
         solid[inside] = ~grid.fluid[partner[inside]]
-        ghost = q * grid.nodes + target @ strides
-        opposite = int(lattice.opposite[q]) * grid.nodes + nodes
+        ghost = q * grid.block + target @ strides
+        opposite = int(lattice.opposite[q]) * grid.block + nodes
         count = np.count_nonzero(solid)
         wall.append(np.stack([ghost[solid], opposite[solid], np.full(count, q), nodes[solid]]))
         crossing = ~solid & (wrapped != target).any(axis=1)
-        wrap.append(np.stack([ghost[crossing], q * grid.nodes + partner[crossing]]))
+        wrap.append(np.stack([ghost[crossing], q * grid.block + partner[crossing]]))
     walls, faces = np.concatenate(wall, axis=1), np.concatenate(wrap, axis=1)
     ghost, real = np.concatenate([walls[:2], faces], axis=1).astype(np.uintp)
     return Links(ghost, real, walls.shape[1], walls[2], walls[3])
+
+
+def _next_to_others(grid: Grid, lattice: VelocitySet) -> np.ndarray:
+    """Return the flat indices of the fluid nodes with a neighbour that is solid or outside the box."""
+    surrounded = grid.fluid.copy()
+    for offset in lattice.c[1:] @ np.array(grid.strides):
+        surrounded &= np.roll(grid.fluid, -offset)
+    return np.flatnonzero(grid.fluid & ~surrounded)

@@ -14,7 +14,7 @@ slow flow. Collision: two relaxation times (Ginzburg 2008); equal rates give BGK
 AXES = "xyz"
 
 
-def source(c: list[tuple[int, ...]], w: list[float], strides: tuple[int, ...], nodes: int, dtype: str) -> str:
+def source(c: list[tuple[int, ...]], w: list[float], strides: tuple[int, ...], block: int, dtype: str) -> str:
     """Return a Python module with the functions ``even`` and ``odd``.
 
     Parameters
@@ -23,8 +23,8 @@ def source(c: list[tuple[int, ...]], w: list[float], strides: tuple[int, ...], n
         Velocities, directions 2k-1 and 2k opposite, and weights.
     strides
         Distance in the flat arrays of neighbours along each axis; the first is 1.
-    nodes
-        Length of one direction's block: population q of node i is element q * nodes + i.
+    block
+        Length of one direction's stretch: population q of node i is element q * block + i.
     dtype
         ``float32`` or ``float64``.
     """
@@ -40,12 +40,12 @@ def source(c: list[tuple[int, ...]], w: list[float], strides: tuple[int, ...], n
         "HALF, ONE, ONE_HALF, THREE, FOUR_HALF, NINE = T(0.5), T(1.0), T(1.5), T(3.0), T(4.5), T(9.0)",
     ]
     for parity in ("even", "odd"):
-        lines += _function(parity, c, [names[weight] for weight in w], strides, nodes, dim)
+        lines += _function(parity, c, [names[weight] for weight in w], strides, block, dim)
     return "\n".join(lines) + "\n"
 
 
 def _function(
-    parity: str, c: list[tuple[int, ...]], w: list[str], strides: tuple[int, ...], nodes: int, dim: int
+    parity: str, c: list[tuple[int, ...]], w: list[str], strides: tuple[int, ...], block: int, dim: int
 ) -> list[str]:
     axes = AXES[:dim]
     force = ", ".join(f"g{a}" for a in axes)
@@ -64,26 +64,26 @@ def _function(
         "            a = np.uintp(start[r] if part == 0 else box_stop[r])",
         "            b = np.uintp(box_start[r] if part == 0 else stop[r])",
         "            for i in range(a, b):",
-        *("                " + line for line in _body(parity, c, w, strides, nodes, axes, False)),
+        *("                " + line for line in _body(parity, c, w, strides, block, axes, False)),
         "        for i in range(np.uintp(box_start[r]), np.uintp(box_stop[r])):",
-        *("            " + line for line in _body(parity, c, w, strides, nodes, axes, True)),
+        *("            " + line for line in _body(parity, c, w, strides, block, axes, True)),
     ]
 
 
-def _slot(q: int, shift: int, nodes: int) -> str:
-    return f"f[i + np.uintp({q * nodes + shift})]"
+def _slot(q: int, shift: int, block: int) -> str:
+    return f"f[i + np.uintp({q * block + shift})]"
 
 
 def _body(
-    parity: str, c: list[tuple[int, ...]], w: list[str], strides: tuple[int, ...], nodes: int, axes: str, field: bool
+    parity: str, c: list[tuple[int, ...]], w: list[str], strides: tuple[int, ...], block: int, axes: str, field: bool
 ) -> list[str]:
     """Return the update of node i; with `field` the force is also read from, and the velocity written to, arrays."""
     q = len(w)
     shift = [sum(ci * s for ci, s in zip(v, strides, strict=True)) for v in c]
     opposite = [0] + [k + 1 if k % 2 else k - 1 for k in range(1, q)]
-    slot = [_slot(0, 0, nodes)]
+    slot = [_slot(0, 0, block)]
     for k in range(1, q):
-        slot.append(_slot(k, 0, nodes) if parity == "even" else _slot(opposite[k], -shift[k], nodes))
+        slot.append(_slot(k, 0, block) if parity == "even" else _slot(opposite[k], -shift[k], block))
     lines = [f"p{k} = {slot[k]}" for k in range(q)]
     lines.append("d = " + " + ".join(f"p{k}" for k in range(q)))
     for axis, a in enumerate(axes):

@@ -38,7 +38,7 @@ def with_walls(grid, mask):
 
 
 def populations(model, fluid):
-    f = fluid.f.reshape(model.lattice.q, -1).astype(np.float64) + model.lattice.w[:, None]
+    f = fluid.populations.astype(np.float64) + model.lattice.w[:, None]
     f[:, ~model.grid.fluid] = 0
     return np.pad(model.grid.box(f), [(0, 0)] + [(0, 0 if p else 1) for p in model.grid.periodic])
 
@@ -69,7 +69,7 @@ def test_kernel_equals_twin(precision, magic, kind):
     model = make_fluid_model(lattice, grid, 0.8, force, precision, magic, lambda x: np.broadcast_to(wall, x.shape))
     fluid = Fluid(model)
     rng = np.random.default_rng(1)
-    fluid.f += (1e-2 * rng.standard_normal(fluid.f.size) * np.repeat(lattice.w, grid.nodes)).astype(precision)
+    fluid.populations[:] = (1e-2 * rng.standard_normal((lattice.q, grid.nodes)) * lattice.w[:, None]).astype(precision)
     low, high = np.full(lattice.d, 3), np.full(lattice.d, 5)
     set_box(model, fluid, low, high)
     position = grid.coordinates(np.arange(grid.nodes))

@@ -45,8 +45,8 @@ def test_every_ghost_has_one_partner_inside(lattice, size, periodic):
     links = make_links(grid, lattice)
     assert len(np.unique(links.ghost)) == len(links.ghost)
     assert len(np.unique(links.real)) == len(links.real)
-    assert grid.fluid[links.real % grid.nodes].all()
-    outside = links.ghost[: links.walls] % grid.nodes
+    assert grid.fluid[links.real % grid.block].all()
+    outside = links.ghost[: links.walls] % grid.block
     assert not grid.fluid[outside].any()
 
 
