@@ -6,17 +6,17 @@ import functools
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import ModuleType
 
 import numpy as np
 
+from sim.boundary import Boundary, Walls, make_boundary
 from sim.files import cache_dir, replacing
 from sim.grid import Grid, Links, make_links
 from sim.kernels import lbm
-from sim.kernels.walls import drain_ghosts, fill_ghosts
-from sim.lattice import CS2, VelocitySet
+from sim.lattice import VelocitySet
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,16 @@ class FluidModel:
     ----------
     lattice, grid
         Velocity set and nodes.
-    links
-        Walls and periodic faces.
+    links, boundary
+        Walls and faces, and what happens at them.
     omega
         Relaxation rates of the even and of the odd moments.
     force
         Constant force density (d,), lattice units.
     dtype
         float32 or float64.
-    moving, gain
-        Wall links of moving walls, and what each adds to a reflected population.
+    slabs
+        For each thread: first and last run of fluid nodes, first and last copied link.
     kernels
         Module with the compiled steps ``even`` and ``odd``.
     """
@@ -44,11 +44,11 @@ class FluidModel:
     lattice: VelocitySet
     grid: Grid
     links: Links = field(repr=False)
+    boundary: Boundary = field(repr=False)
     omega: tuple[float, float]
     force: tuple[float, ...]
     dtype: np.dtype
-    moving: np.ndarray = field(repr=False)
-    gain: np.ndarray = field(repr=False)
+    slabs: tuple[tuple[int, int, int, int], ...]
     kernels: ModuleType = field(repr=False)
 
 
@@ -89,7 +89,8 @@ def make_fluid_model(
     force: tuple[float, ...],
     precision: str = "float32",
     magic: float | None = 3 / 16,
-    wall_velocity: Callable[[np.ndarray], np.ndarray] | None = None,
+    walls: Walls | None = None,
+    threads: int = 1,
 ) -> FluidModel:
     """Prepare a flow.
 
@@ -105,28 +106,39 @@ def make_fluid_model(
         ``float32`` or ``float64``.
     magic
         Λ = (τ_even - ½)(τ_odd - ½) of the two-relaxation-time operator; None for BGK, one rate for all.
-    wall_velocity
-        Velocity (n, d) of the wall at given points (n, d), all in lattice units; walls at rest when omitted.
+    walls
+        What the walls and open faces do; at rest, half-way between nodes when omitted.
+    threads
+        Number of threads; the results do not depend on it.
     """
     tau_odd = tau if magic is None else magic / (tau - 0.5) + 0.5
     links = make_links(grid, lattice)
-    moving, gain = _moving_walls(lattice, grid, links, wall_velocity)
     dtype = np.dtype(precision)
+    boundary = make_boundary(grid, lattice, links, walls or Walls(), dtype)
     kernels = load_kernels(lattice, grid, precision)
-    return FluidModel(lattice, grid, links, (1 / tau, 1 / tau_odd), force, dtype, moving, gain.astype(dtype), kernels)
+    slabs = _slabs(grid, boundary, threads)
+    return FluidModel(lattice, grid, links, boundary, (1 / tau, 1 / tau_odd), force, dtype, slabs, kernels)
 
 
-def _moving_walls(
-    lattice: VelocitySet, grid: Grid, links: Links, wall_velocity: Callable[[np.ndarray], np.ndarray] | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the links of moving walls and the gain -2 w_q ρ (c_q · u_wall)/cs² of each (Ladd 1994, ρ = 1)."""
-    if wall_velocity is None:
-        return np.zeros(0, dtype=np.uintp), np.zeros(0)
-    c, w = lattice.c[links.direction], lattice.w[links.direction]
-    velocity = wall_velocity(grid.coordinates(links.node) + c / 2)
-    gain = -2 * w * np.einsum("nd,nd->n", c, velocity) / CS2
-    moving = np.flatnonzero(gain)
-    return moving.astype(np.uintp), gain[moving]
+def _slabs(grid: Grid, boundary: Boundary, threads: int) -> tuple[tuple[int, int, int, int], ...]:
+    """Return the parts of about equal numbers of nodes that threads may update at the same time.
+
+    In an odd step no two nodes touch the same slot, nor do their copied links: a slab needs no barrier.
+    """
+    done = np.concatenate(([0], np.cumsum(grid.stop - grid.start)))
+    cuts = np.searchsorted(done, np.linspace(0, done[-1], threads + 1))
+    first_node = np.append(grid.start, np.uintp(grid.nodes)).astype(np.intp)[cuts]
+    links = np.searchsorted(boundary.node, first_node)
+    return tuple(
+        (int(cuts[t]), int(cuts[t + 1]), int(links[t]), int(links[t + 1]))
+        for t in range(threads)
+        if cuts[t + 1] > cuts[t]
+    )
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="slab")
 
 
 @functools.cache
@@ -155,29 +167,42 @@ def load_kernels(lattice: VelocitySet, grid: Grid, precision: str) -> ModuleType
 
 def step(model: FluidModel, fluid: Fluid) -> None:
     """Collide and stream once, in place."""
-    grid, cast = model.grid, model.dtype.type
-    arguments = (
+    odd = fluid.steps % 2 == 1
+    if odd:
+        model.boundary.fill(fluid.f)
+    if len(model.slabs) == 1:
+        _update(model, fluid, odd, model.slabs[0])
+    else:
+        pool = _pool(len(model.slabs))
+        for done in [pool.submit(_update, model, fluid, odd, slab) for slab in model.slabs]:
+            done.result()
+    if odd:
+        model.boundary.drain(fluid.f)
+    fluid.steps += 1
+
+
+def _update(model: FluidModel, fluid: Fluid, odd: bool, slab: tuple[int, int, int, int]) -> None:
+    """Update the nodes of one slab."""
+    grid, boundary, cast = model.grid, model.boundary, model.dtype.type
+    if odd:
+        boundary.fill_copies(fluid.f, slab[2], slab[3])
+    kernel = model.kernels.odd if odd else model.kernels.even
+    kernel(
         fluid.f,
         grid.start,
         grid.stop,
         fluid.box_start,
         fluid.box_stop,
-        0,
-        grid.start.size,
+        slab[0],
+        slab[1],
         cast(model.omega[0]),
         cast(model.omega[1]),
         *(cast(g) for g in model.force),
         *fluid.force,
         *fluid.velocity,
     )
-    if fluid.steps % 2 == 0:
-        model.kernels.even(*arguments)
-    else:
-        walls = (model.links.ghost, model.links.real, model.moving, model.gain)
-        fill_ghosts(fluid.f, *walls)
-        model.kernels.odd(*arguments)
-        drain_ghosts(fluid.f, *walls)
-    fluid.steps += 1
+    if odd:
+        boundary.drain_copies(fluid.f, slab[2], slab[3])
 
 
 def set_box(model: FluidModel, fluid: Fluid, low: np.ndarray, high: np.ndarray) -> None:
@@ -192,14 +217,14 @@ def set_box(model: FluidModel, fluid: Fluid, low: np.ndarray, high: np.ndarray) 
     fluid.box_stop[:] = np.where(inside, last, grid.stop)
 
 
-def wall_force(model: FluidModel, fluid: Fluid, links: np.ndarray | slice = slice(None)) -> np.ndarray:
-    """Return the force (d,) of the fluid on a wall in the last step, by momentum exchange, lattice units.
+def wall_force(model: FluidModel, fluid: Fluid, links: np.ndarray | None = None) -> np.ndarray:
+    """Return the force (d,) of the fluid on walls in the last step, by momentum exchange, lattice units.
 
     Parameters
     ----------
     links
-        Which wall links belong to the wall; all by default. Over a closed wall the rest pressure cancels and
-        is left out.
+        Which links (mask or indices into `FluidModel.links`) belong to the wall; all that end at walls by default.
+        Over a closed wall the rest pressure cancels and is left out.
 
     Raises
     ------
@@ -208,12 +233,10 @@ def wall_force(model: FluidModel, fluid: Fluid, links: np.ndarray | slice = slic
     """
     if fluid.steps % 2:
         raise ValueError("forces can be read after an even number of steps only")
-    reflected = fluid.f[model.links.real[: model.links.walls]].astype(np.float64)
-    gain = np.zeros(model.links.walls)
-    gain[model.moving.astype(np.intp)] = model.gain
-    # c_q f*_q goes into the wall and c_opposite (f*_q + gain) comes out.
-    exchanged = (2 * reflected - gain)[:, None] * model.lattice.c[model.links.direction]
-    return exchanged[links].sum(axis=0)
+    chosen = model.links.wall if links is None else links
+    # c_q f_q went into the wall, and is still in the ghost; c_opposite f_opposite came out.
+    exchanged = fluid.f[model.links.ghost[chosen]].astype(np.float64) + fluid.f[model.links.real[chosen]]
+    return exchanged @ model.lattice.c[model.links.direction[chosen]]
 
 
 def moments(model: FluidModel, fluid: Fluid, index: np.ndarray | slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:

@@ -59,6 +59,11 @@ class Grid:
         """Return the lattice coordinates (n, d) of flat indices (n,)."""
         return np.stack(np.unravel_index(index, self.shape, order="F"), axis=-1)
 
+    def wrap(self, position: np.ndarray) -> np.ndarray:
+        """Return lattice coordinates (n, d) moved by whole periods into the box along the periodic axes."""
+        interior = np.array(self.interior)
+        return np.where(np.array(self.periodic), (position - 1) % interior + 1, position)
+
     def box(self, flat: np.ndarray) -> np.ndarray:
         """Return a view of a flat array (…, nodes) as (…, x, y[, z]) of the box."""
         lead = flat.shape[:-1]
@@ -102,55 +107,56 @@ def _runs(fluid: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class Links:
-    """Pairs of population slots at walls and periodic faces, see `sim.kernels.walls`.
+    """Pairs of population slots at walls and periodic faces, in the order of their fluid nodes.
 
     For every fluid node x and direction q that leaves the fluid, the ghost is slot q of the node x + c_q.
     Its partner is slot opposite(q) of x if that node is solid (half-way bounce-back), or slot q of the
-    node one period away. Walls come first.
+    node one period away. See `sim.kernels.walls`.
 
     Attributes
     ----------
     ghost, real
         Slots (n,) uintp.
-    walls
-        Number of wall links, the first of the list.
+    wall
+        Whether the link ends at a wall (n,) bool.
     direction
-        q of each wall link (walls,).
+        q of each link (n,).
     node
-        x of each wall link, flat (walls,).
+        x of each link, flat (n,), not decreasing.
     """
 
     ghost: np.ndarray
     real: np.ndarray
-    walls: int
+    wall: np.ndarray
     direction: np.ndarray
     node: np.ndarray
 
 
 def make_links(grid: Grid, lattice: VelocitySet) -> Links:
-    """Return the links of a grid, walls first."""
+    """Return the links of a grid."""
     nodes = _next_to_others(grid, lattice)
     position = grid.coordinates(nodes)
     strides = np.array(grid.strides)
-    interior, periodic = np.array(grid.interior), np.array(grid.periodic)
-    wall, wrap = [], []
+    interior = np.array(grid.interior)
+    parts = []
     for q in range(1, lattice.q):
         target = position + lattice.c[q]
-        beyond = (target < 1) | (target > interior)
-        wrapped = np.where(beyond & periodic, (target - 1) % interior + 1, target)
+        wrapped = grid.wrap(target)
         inside = ((wrapped >= 1) & (wrapped <= interior)).all(axis=1)
         partner = wrapped @ strides
         solid = ~inside
         solid[inside] = ~grid.fluid[partner[inside]]
+        leaving = solid | (wrapped != target).any(axis=1)
         ghost = q * grid.block + target @ strides
-        opposite = int(lattice.opposite[q]) * grid.block + nodes
-        count = np.count_nonzero(solid)
-        wall.append(np.stack([ghost[solid], opposite[solid], np.full(count, q), nodes[solid]]))
-        crossing = ~solid & (wrapped != target).any(axis=1)
-        wrap.append(np.stack([ghost[crossing], q * grid.block + partner[crossing]]))
-    walls, faces = np.concatenate(wall, axis=1), np.concatenate(wrap, axis=1)
-    ghost, real = np.concatenate([walls[:2], faces], axis=1).astype(np.uintp)
-    return Links(ghost, real, walls.shape[1], walls[2], walls[3])
+        reflected = int(lattice.opposite[q]) * grid.block + nodes
+        real = np.where(solid, reflected, q * grid.block + partner)
+        direction = np.full(len(nodes), q)
+        parts.append(np.stack([ghost, real, solid, direction, nodes])[:, leaving])
+    ghost, real, wall, direction, node = np.concatenate(parts, axis=1)
+    order = np.argsort(node, kind="stable")
+    return Links(
+        ghost[order].astype(np.uintp), real[order].astype(np.uintp), wall[order] > 0, direction[order], node[order]
+    )
 
 
 def _next_to_others(grid: Grid, lattice: VelocitySet) -> np.ndarray:

@@ -1,27 +1,61 @@
-"""Walls and periodic faces as a list of pairs of slots.
+"""What happens at walls, periodic faces and open faces, around the odd step of the AA pattern.
 
-Around the odd step of the AA pattern a slot outside the fluid (`ghost`) stands for a slot inside
-(`real`): before it, the odd step reads from the ghost what the real slot holds; after it, what was
-scattered to the ghost comes back to the real slot. For half-way bounce-back the real slot is the
-opposite direction of the same node, for a periodic face the same direction at the other end.
+A slot outside the fluid (`ghost`) stands for a slot inside (`real`): before an odd step, the step reads from
+the ghost what comes back from the wall; after it, what was scattered to the ghost goes to the real slot.
+For half-way bounce-back the real slot is the opposite direction of the same node, for a periodic face the
+same direction at the other end; both are copies. All other rules are listed link by link.
 """
 
 import numba
+import numpy as np
 
 
 @numba.njit(cache=True, nogil=True)
-def fill_ghosts(f, ghost, real, moving, gain):
-    """Copy real slots to ghost slots (before an odd step); a moving wall adds `gain` at the links `moving`."""
-    for k in range(ghost.size):
-        f[ghost[k]] = f[real[k]]
-    for k in range(moving.size):
-        f[ghost[moving[k]]] += gain[k]
+def copy_slots(f, target, source, first, last):
+    """Copy populations from `source` to `target` slots, links `first` to `last`."""
+    for k in range(first, last):
+        f[target[k]] = f[source[k]]
 
 
 @numba.njit(cache=True, nogil=True)
-def drain_ghosts(f, ghost, real, moving, gain):
-    """Copy ghost slots to real slots (after an odd step); a moving wall adds `gain` at the links `moving`."""
-    for k in range(ghost.size):
-        f[real[k]] = f[ghost[k]]
-    for k in range(moving.size):
-        f[real[moving[k]]] += gain[k]
+def combine_slots(f, target, near, other, near_weight, other_weight, gain):
+    """Set each target slot to near_weight f[near] + other_weight f[other] + gain (moving and interpolated walls)."""
+    for k in range(target.size):
+        f[target[k]] = near_weight[k] * f[near[k]] + other_weight[k] * f[other[k]] + gain[k]
+
+
+@numba.njit(cache=True, nogil=True)
+def open_slots(f, target, near, slots, c, weight, opening):
+    """Set each target slot by anti-bounce-back, which holds the density of an open face.
+
+    f_opposite = -f_q + 2 w_q ρ (1 + 9/2 (c_q·u)² - 3/2 u²), with u of the node at the face; populations are
+    deviations from the weights.
+
+    Parameters
+    ----------
+    target, near
+        Slot to be set and slot of f_q, per link (n,).
+    slots
+        Slots of all populations of the link's node (n, q).
+    c, weight
+        Velocity (n, d) and weight (n,) of direction q.
+    opening
+        Density at the face minus 1 (n,), then velocities of the lattice (q, d) as a pair.
+    """
+    density, velocities = opening
+    dim = velocities.shape[1]
+    u = np.zeros(dim)
+    for k in range(target.size):
+        rho = 1.0
+        u[:] = 0.0
+        for q in range(velocities.shape[0]):
+            value = f[slots[k, q]]
+            rho += value
+            for a in range(dim):
+                u[a] += velocities[q, a] * value
+        cu, uu = 0.0, 0.0
+        for a in range(dim):
+            cu += c[k, a] * u[a] / rho
+            uu += (u[a] / rho) ** 2
+        square = (1.0 + density[k]) * (4.5 * cu * cu - 1.5 * uu)
+        f[target[k]] = -f[near[k]] + 2.0 * weight[k] * (density[k] + square)

@@ -4,6 +4,7 @@ import naive
 import numpy as np
 import pytest
 
+from sim.boundary import Walls
 from sim.channel import make_channel
 from sim.config import ChannelConfig
 from sim.fluid import Fluid, flow_rate, make_fluid_model, moments, set_box, step, wall_force
@@ -61,12 +62,15 @@ def poiseuille_error(magic, tau, height, precision="float64", steps=6000, shift=
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 @pytest.mark.parametrize("magic", [3 / 16, None], ids=["trt", "bgk"])
+@pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("kind", GRIDS)
-def test_kernel_equals_twin(precision, magic, kind):
+def test_kernel_equals_twin(precision, magic, threads, kind):
     lattice, size, periodic = GRIDS[kind]
     grid = rough(lattice, size, periodic)
     force, wall = (3e-4, -1e-4, 2e-4)[: lattice.d], (0.01, 0.02, -0.01)[: lattice.d]
-    model = make_fluid_model(lattice, grid, 0.8, force, precision, magic, lambda x: np.broadcast_to(wall, x.shape))
+    model = make_fluid_model(
+        lattice, grid, 0.8, force, precision, magic, Walls(velocity=lambda x: np.broadcast_to(wall, x.shape)), threads
+    )
     fluid = Fluid(model)
     rng = np.random.default_rng(1)
     fluid.populations[:] = (1e-2 * rng.standard_normal((lattice.q, grid.nodes)) * lattice.w[:, None]).astype(precision)
@@ -95,7 +99,8 @@ def test_kernel_equals_twin(precision, magic, kind):
     assert box.any()
     # The rest pressure on the walls cancels only over closed walls; the kernel's sum leaves it out.
     links = model.links
-    rest_pressure = 2 * (lattice.w[links.direction][:, None] * lattice.c[links.direction]).sum(axis=0)
+    at_wall = links.direction[links.wall]
+    rest_pressure = 2 * (lattice.w[at_wall][:, None] * lattice.c[at_wall]).sum(axis=0)
     assert wall_force(model, fluid) == pytest.approx(to_walls - rest_pressure, abs=1e3 * TOLERANCE[precision])
 
 
@@ -150,7 +155,7 @@ def test_steady_drag_balances_the_force(lattice):
 def test_couette_flow_is_exact_and_sees_a_wall_out_of_place():
     height, speed = 8, 0.02
     walls = lambda x: np.stack([np.where(x[:, 1] > height / 2, speed, -speed), 0 * x[:, 1]], axis=1)  # noqa: E731
-    model = make_fluid_model(D2Q9, plane(height), 1.0, (0.0, 0.0), "float64", wall_velocity=walls)
+    model = make_fluid_model(D2Q9, plane(height), 1.0, (0.0, 0.0), "float64", walls=Walls(velocity=walls))
     fluid = Fluid(model)
     for _ in range(4000):
         step(model, fluid)
@@ -182,6 +187,67 @@ def test_poiseuille_sees_a_wall_shifted_by_half_a_node():
 
 def test_poiseuille_sees_a_missing_half_force():
     assert poiseuille_error(3 / 16, 1.0, 8, half_force=False) > 1e-3
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_results_do_not_depend_on_the_number_of_threads(precision):
+    grid = rough(D3Q19, (20, 12, 11), (True, False, False))
+    results = []
+    for threads in (1, 2, 5):
+        model = make_fluid_model(D3Q19, grid, 0.9, (1e-4, 0.0, 0.0), precision, threads=threads)
+        fluid = Fluid(model)
+        for _ in range(40):
+            step(model, fluid)
+        results.append(fluid.f)
+    assert all(np.array_equal(results[0], other) for other in results[1:])
+
+
+def interpolated_wall_error(delta, height, assumed):
+    """Return the error of Poiseuille flow between walls `delta` outside the outer nodes, over the largest velocity."""
+    force, tau = 1e-6, 1.0
+    walls = Walls(fraction=lambda node, c: np.where(c[:, 1] != 0, assumed, np.nan))
+    model = make_fluid_model(D2Q9, plane(height, 4), tau, (force, 0.0), "float64", walls=walls)
+    fluid = Fluid(model)
+    for _ in range(60 * height**2):
+        step(model, fluid)
+    assert wall_force(model, fluid)[0] == pytest.approx(force * model.grid.fluid.sum(), rel=1e-6)
+    y, width = np.arange(height) + delta, height - 1 + 2 * delta
+    exact = force * y * (width - y) / (2 * (tau - 0.5) / 3)
+    u = model.grid.box(moments(model, fluid)[1].T)[0, 2, :]
+    return abs(u - exact).max() / exact.max()
+
+
+@pytest.mark.parametrize("delta", [0.05, 0.3, 0.7, 1.0])
+def test_an_interpolated_wall_is_where_it_is_said_to_be(delta):
+    coarse, fine = interpolated_wall_error(delta, 7, delta), interpolated_wall_error(delta, 14, delta)
+    assert np.log2(coarse / fine) > 1.7
+    assert fine < 0.02
+    assert interpolated_wall_error(delta, 14, 0.5) > 4 * fine
+
+
+def test_a_pressure_outlet_holds_its_density_and_lets_the_flow_out():
+    # Inflow of a parabola at x = ½, outflow at density 1: the plane Poiseuille flow and its pressure gradient.
+    length, height, tau, top = 30, 10, 1.0, 0.02
+
+    def inlet(x):
+        parabola = 4 * top * (x[:, 1] - 0.5) * (height + 0.5 - x[:, 1]) / height**2
+        return np.stack([np.where(x[:, 0] < 1, parabola, 0.0), 0.0 * parabola], axis=1)
+
+    def outlet(x):
+        return np.where(x[:, 0] > length, 1.0, np.nan)
+
+    grid = make_grid(np.ones((length, height), dtype=bool), (False, False))
+    model = make_fluid_model(D2Q9, grid, tau, (0.0, 0.0), "float64", walls=Walls(velocity=inlet, outlet=outlet))
+    fluid = Fluid(model)
+    for _ in range(8000):
+        step(model, fluid)
+    density, velocity = moments(model, fluid)
+    u, rho = grid.box(velocity.T)[0], grid.box(density)
+    y = np.arange(height) + 0.5
+    assert u[length // 2] == pytest.approx(4 * top * y * (height - y) / height**2, rel=0.03)
+    gradient = 8 * (tau - 0.5) / 3 * top / height**2  # of the pressure; the density's is 3 times that
+    assert np.diff(rho[5:25].mean(axis=1)).mean() / 3 == pytest.approx(-gradient, rel=0.03)
+    assert rho[-1].mean() == pytest.approx(1 + 1.5 * gradient, abs=2 * gradient)
 
 
 def test_flow_rate_is_the_same_in_every_column():
