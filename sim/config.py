@@ -18,11 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from sim.command import InputError
 
-PHYSICS_VERSION = 1
+PHYSICS_VERSION = 2
 """Raised whenever the same configuration gives other results."""
 
 QUALITIES = ("smoke", "quick", "fine")
-DRIVES = ("pressure_drop", "body_force")
+DRIVES = ("pressure_drop", "mean_velocity", "flow_rate", "body_force")
 
 
 class ConfigError(InputError):
@@ -42,13 +42,21 @@ class FluidConfig(_Section):
     """Dynamic viscosity, inside and outside the cell (Pa s)."""
     pressure_drop: float | None = Field(default=None, gt=0)
     """Drive: pressure drop over the whole channel, held constant while the cell passes (Pa)."""
+    mean_velocity: float | None = Field(default=None, gt=0)
+    """Drive: mean velocity in the gap, held by a controller while the cell passes (m/s)."""
+    flow_rate: float | None = Field(default=None, gt=0)
+    """Drive: flow rate through gap × depth, held by a controller while the cell passes (m³/s)."""
     body_force: float | None = Field(default=None, gt=0)
     """Drive: force density along x (N/m³)."""
 
     @model_validator(mode="after")
     def _one_drive(self) -> FluidConfig:
-        if (self.pressure_drop is None) == (self.body_force is None):
-            raise ValueError("give exactly one drive: pressure_drop (Pa) or body_force (N/m³)")
+        given = [name for name in DRIVES if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "give exactly one drive: pressure_drop (Pa), mean_velocity (m/s), flow_rate (m³/s) or body_force (N/m³)"
+                + (f"; here are {' and '.join(given)}" if given else "")
+            )
         return self
 
 

@@ -144,7 +144,7 @@ def make_links(grid: Grid, lattice: VelocitySet) -> Links:
         wrapped = grid.wrap(target)
         inside = ((wrapped >= 1) & (wrapped <= interior)).all(axis=1)
         partner = wrapped @ strides
-        solid = ~inside
+        solid = np.logical_not(inside)
         solid[inside] = ~grid.fluid[partner[inside]]
         leaving = solid | (wrapped != target).any(axis=1)
         ghost = q * grid.block + target @ strides

@@ -86,6 +86,9 @@ def empty_flow(config: SimulationConfig) -> tuple[float, float]:
     fluid, channel = config.fluid, config.channel
     x = np.linspace(channel.x_start, channel.x_end, 4001)
     resistance = 12 * fluid.viscosity * float(np.trapezoid((2 * half_height(channel, x)) ** -3.0, x))
+    if fluid.mean_velocity or fluid.flow_rate:
+        velocity = fluid.mean_velocity or float(fluid.flow_rate or 0.0) / (channel.gap * channel.depth)
+        return velocity * channel.gap * resistance, velocity
     drop = fluid.pressure_drop or float(fluid.body_force or 0.0) * channel.length
     return drop, drop / resistance / channel.gap
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from sim.cell import Cell, LostMembrane, Membrane, begin_step, end_step, make_me
 from sim.channel import Channel, make_channel
 from sim.command import UnstableSimulation
 from sim.config import PHYSICS_VERSION, SimulationConfig
+from sim.drive import Controller, Drive, control, start_drive
 from sim.files import cache_dir, replacing
 from sim.fluid import Fluid, FluidModel, flow_rate, make_fluid_model, moments, step
 from sim.lattice import CS2, D2Q9
@@ -42,12 +45,15 @@ class Model:
         Geometry.
     fluid, membrane
         Models of the flow and of the cell.
+    controller
+        Holds the flow rate, if the drive is one.
     """
 
     flight: preflight.Flight
     channel: Channel
     fluid: FluidModel
     membrane: Membrane
+    controller: Controller | None = None
 
     @property
     def config(self) -> SimulationConfig:
@@ -57,9 +63,10 @@ class Model:
 
 @dataclass
 class State:
-    """What changes: the flow, the cell, and the number of steps since the cell was placed."""
+    """What changes: the flow, its drive, the cell, and the number of steps since the cell was placed."""
 
     fluid: Fluid
+    drive: Drive
     cell: Cell
     steps: int = 0
 
@@ -103,7 +110,11 @@ def build(config: SimulationConfig) -> Model:
     numerics = config.numerics
     magic = numerics.magic if numerics.collision == "trt" else None
     fluid = make_fluid_model(D2Q9, channel.grid, numerics.tau, (force, 0.0), numerics.precision, magic)
-    return Model(flight, channel, fluid, make_membrane(config, channel, units, flight.pressure_drop))
+    controller = None
+    if config.fluid.mean_velocity or config.fluid.flow_rate:
+        target = flight.gap_velocity * config.channel.gap / (units.velocity * units.dx)
+        controller = Controller(target, force / target, channel.column(config.channel.x_start))
+    return Model(flight, channel, fluid, make_membrane(config, channel, units, flight.pressure_drop), controller)
 
 
 def init(model: Model, on_sample: Iterable[Callable[[Sample], None]] = ()) -> State:
@@ -116,22 +127,20 @@ def init(model: Model, on_sample: Iterable[Callable[[Sample], None]] = ()) -> St
     UnstableSimulation
         If the flow does not become steady or leaves the range of validity.
     """
-    fluid = Fluid(model.fluid)
-    path = cache_dir("warmup") / f"{_flow_digest(model)}.npy"
-    stored = _read_flow(path, fluid.f)
-    if stored is not None:
-        fluid.f[:] = stored
-    else:
-        _warm_up(model, fluid, on_sample)
+    fluid, drive = Fluid(model.fluid), start_drive(model.fluid)
+    path = cache_dir("warmup") / f"{_flow_digest(model)}.npz"
+    if not _read_flow(path, fluid, drive):
+        _warm_up(model, fluid, drive, on_sample)
         with replacing(path) as part:
-            np.save(part, fluid.f, allow_pickle=False)
-    return State(fluid, Cell(model.membrane))
+            np.savez(part, f=fluid.f, force=drive.force)
+    return State(fluid, drive, Cell(model.membrane))
 
 
 def advance(model: Model, state: State) -> None:
     """Take one time step in place: membrane forces to the fluid, flow, membrane with the flow."""
+    control(state.drive, state.fluid, model.controller)
     begin_step(model.membrane, state.cell, model.fluid, state.fluid)
-    step(model.fluid, state.fluid)
+    step(state.drive.model, state.fluid)
     end_step(model.membrane, state.cell, model.fluid, state.fluid)
     state.steps += 1
 
@@ -183,7 +192,7 @@ class _Recorder:
         self.steps_per_sample = max(2, 2 * round(every / units.dt / 2))  # moments need an even number of steps
         channel = model.channel
         gap = channel.column(config.channel.constriction_length / 2)
-        rate = flow_rate(model.fluid, state.fluid, gap)
+        rate = flow_rate(state.drive.model, state.fluid, gap)
         self.gap_velocity = rate / len(gap) * units.velocity
         self.inlet = channel.column(config.channel.x_start)
         self.rows: list[dict[str, float]] = []
@@ -202,9 +211,10 @@ class _Recorder:
         x = model.channel.to_si(state.cell.x)
         _check_flow(model, state)
         row = outline_measures(x)
-        _, inlet = moments(model.fluid, state.fluid, self.inlet)
+        _, inlet = moments(state.drive.model, state.fluid, self.inlet)
         row["time"] = state.steps * units.dt
         row["flow_rate"] = float(inlet[:, 0].sum()) * units.velocity * units.dx
+        row["pressure_drop"] = state.drive.force * units.force_density * model.channel.length
         row["slip"] = slip * units.velocity / self.gap_velocity
         row["wall_distance"] = self._wall_distance(state)
         if len(self.rows) % self.snapshot_stride == 0:
@@ -310,15 +320,22 @@ def _flow_digest(model: Model) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _read_flow(path: Path, like: np.ndarray) -> np.ndarray | None:
+def _read_flow(path: Path, fluid: Fluid, drive: Drive) -> bool:
+    """Read a stored flow and its force into place; return whether there was a sound one."""
     try:
-        stored = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return stored if stored.shape == like.shape and stored.dtype == like.dtype else None
+        with np.load(path, allow_pickle=False) as stored:
+            f, force = stored["f"], float(stored["force"])
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return False
+    if f.shape != fluid.f.shape or f.dtype != fluid.f.dtype:
+        return False
+    fluid.f[:] = f
+    drive.model = dataclasses.replace(drive.model, force=(force, *drive.model.force[1:]))
+    drive.integral = force
+    return True
 
 
-def _warm_up(model: Model, fluid: Fluid, on_sample: Iterable[Callable[[Sample], None]]) -> None:
+def _warm_up(model: Model, fluid: Fluid, drive: Drive, on_sample: Iterable[Callable[[Sample], None]]) -> None:
     """Run the empty channel until the velocity changes by less than the tolerance in `RESIDUAL_STEPS` steps."""
     inside = np.flatnonzero(model.fluid.grid.fluid)
     before = np.zeros((len(inside), model.fluid.lattice.d))
@@ -326,8 +343,9 @@ def _warm_up(model: Model, fluid: Fluid, on_sample: Iterable[Callable[[Sample], 
     first = None
     while fluid.steps < MAX_WARM_UP:
         for _ in range(RESIDUAL_STEPS):
-            step(model.fluid, fluid)
-        density, velocity = moments(model.fluid, fluid, inside)
+            control(drive, fluid, model.controller)
+            step(drive.model, fluid)
+        density, velocity = moments(drive.model, fluid, inside)
         largest = np.linalg.norm(velocity, axis=1).max()
         if not (np.isfinite(largest) and largest < MAX_MACH * np.sqrt(CS2) and abs(density - 1).max() < 0.3):
             raise UnstableSimulation(

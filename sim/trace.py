@@ -32,6 +32,7 @@ COLUMNS = {
     "area": ("m²", "area enclosed by the outline"),
     "perimeter": ("m", "perimeter of the outline"),
     "flow_rate": ("m²/s", "flow rate of the channel per metre of depth"),
+    "pressure_drop": ("Pa", "pressure drop that drives the flow, over the whole channel"),
     "slip": ("1", "largest |v - u| of a membrane node over the mean flow velocity in the empty gap"),
     "wall_distance": ("m", "smallest distance between a membrane node and a wall"),
 }

@@ -75,7 +75,7 @@ def test_configuration_is_frozen():
         (changed("cell", ks=-1e-3), ["cell.ks", "-0.001", "N/m", "greater than 0"]),
         (changed("cell", diameter="big"), ["cell.diameter", "big", " m", "number"]),
         (changed("channel", gap=30e-6), ["width", "gap", "straight"]),
-        (changed("fluid", body_force=1e6), ["exactly one drive", "pressure_drop"]),
+        (changed("fluid", body_force=1e6), ["exactly one drive", "pressure_drop and body_force"]),
         (changed("numerics", dimension=4), ["numerics.dimension", "4"]),
         (changed("cell", ks=float("nan")), ["cell.ks", "finite"]),
         ({"fluid": {"pressure_drop": 1.0}}, ["cell is missing"]),
