@@ -20,7 +20,7 @@ class Channel:
     grid
         Fluid nodes and walls.
     origin
-        Position of node (0, 0) in m (2,).
+        Position of node (0, 0[, 0]) in m (d,).
     dx
         Lattice spacing in m.
     distance
@@ -37,19 +37,19 @@ class Channel:
         """Length of one period along x in m."""
         return self.grid.interior[0] * self.dx
 
-    def column(self, x: float) -> np.ndarray:
-        """Return the flat indices of the fluid nodes in the column nearest to `x` (m)."""
+    def section(self, x: float) -> np.ndarray:
+        """Return the flat indices of the fluid nodes of the cross-section nearest to `x` (m)."""
         grid = self.grid
         i = int(np.clip(round((x - self.origin[0]) / self.dx), 1, grid.interior[0]))
-        index = np.arange(grid.shape[1]) * grid.shape[0] + i
+        index = np.arange(i, grid.nodes, grid.shape[0])
         return index[grid.fluid[index]]
 
     def to_lattice(self, position: np.ndarray) -> np.ndarray:
-        """Return positions (…, 2) in m as lattice positions, node (i, j) at (i, j)."""
+        """Return positions (…, d) in m as lattice positions, node (i, j) at (i, j)."""
         return (position - self.origin) / self.dx
 
     def to_si(self, position_lu: np.ndarray) -> np.ndarray:
-        """Return lattice positions (…, 2) in m."""
+        """Return lattice positions (…, d) in m."""
         return position_lu * self.dx + self.origin
 
 
@@ -105,7 +105,7 @@ def nodes_across_gap(config: ChannelConfig, dx: float) -> int:
     return round(config.gap / dx)
 
 
-def make_channel(config: ChannelConfig, dx: float) -> Channel:
+def make_channel(config: ChannelConfig, dx: float, dimension: int = 2) -> Channel:
     """Put the channel on the lattice; walls are half-way between fluid and solid nodes.
 
     Parameters
@@ -114,14 +114,20 @@ def make_channel(config: ChannelConfig, dx: float) -> Channel:
         Geometry in m.
     dx
         Lattice spacing in m; the gap should be a whole number of them.
+    dimension
+        2, or 3 for the outline extruded to the channel's depth, between a floor and a ceiling.
     """
     widest = config.width if config.kind == "constriction" else config.gap
-    nx = round(config.length / dx)
     across = nodes_across_gap(config, dx)
     ny = int(np.ceil(widest / dx - 1e-9))
     ny += (ny - across) % 2  # same parity as the gap, so that its walls too are half-way
-    origin = np.array([config.x_start - dx / 2, -(ny + 1) / 2 * dx])
-    i, j = np.meshgrid(np.arange(padded(nx)), np.arange(padded(ny)), indexing="ij")
-    distance = wall_distance(config, origin[0] + i * dx, origin[1] + j * dx) / dx
-    grid = make_grid(distance[1 : nx + 1, 1 : ny + 1] > 1e-9, (True, False))
-    return Channel(grid, origin, dx, distance.ravel(order="F"))
+    interior = (round(config.length / dx), ny, max(1, round(config.depth / dx)))[:dimension]
+    origin = np.array([config.x_start - dx / 2, *(-(n + 1) / 2 * dx for n in interior[1:])])
+    axes = [start + dx * np.arange(padded(n)) for start, n in zip(origin, interior, strict=True)]
+    distance = wall_distance(config, *np.meshgrid(axes[0], axes[1], indexing="ij"))
+    if dimension == 3:
+        distance = np.minimum(distance[..., None], config.depth / 2 - np.abs(axes[2]))
+    grid = make_grid(
+        distance[tuple(slice(1, n + 1) for n in interior)] > 1e-9 * dx, (True,) + (False,) * (dimension - 1)
+    )
+    return Channel(grid, origin, dx, distance.ravel(order="F") / dx)

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from sim.command import InputError
 
-PHYSICS_VERSION = 2
+PHYSICS_VERSION = 1
 """Raised whenever the same configuration gives other results."""
 
 QUALITIES = ("smoke", "quick", "fine")

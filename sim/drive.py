@@ -13,8 +13,8 @@ CONTROL_STEPS = 20
 """The force is set anew every so many steps (an even number, since the rate can be read then only)."""
 PROPORTIONAL = 2.0
 INTEGRAL = CONTROL_STEPS / 300
-"""Gains on the missing flow times the channel's resistance. Twice as much of the first sets the sound waves of the paper's
-channel swinging; with these the rate dips by less than a tenth when a cell enters, for some thousand steps."""
+"""Gains on the missing flow times the channel's resistance. Twice as much of the first sets the sound waves of the
+paper's channel swinging; with these the rate dips by less than a tenth when a cell enters, for some thousand steps."""
 
 
 @dataclass(frozen=True)

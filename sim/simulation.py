@@ -113,7 +113,7 @@ def build(config: SimulationConfig) -> Model:
     controller = None
     if config.fluid.mean_velocity or config.fluid.flow_rate:
         target = flight.gap_velocity * config.channel.gap / (units.velocity * units.dx)
-        controller = Controller(target, force / target, channel.column(config.channel.x_start))
+        controller = Controller(target, force / target, channel.section(config.channel.x_start))
     return Model(flight, channel, fluid, make_membrane(config, channel, units, flight.pressure_drop), controller)
 
 
@@ -191,10 +191,10 @@ class _Recorder:
         every = float(config.output.every or 0.0)
         self.steps_per_sample = max(2, 2 * round(every / units.dt / 2))  # moments need an even number of steps
         channel = model.channel
-        gap = channel.column(config.channel.constriction_length / 2)
+        gap = channel.section(config.channel.constriction_length / 2)
         rate = flow_rate(state.drive.model, state.fluid, gap)
         self.gap_velocity = rate / len(gap) * units.velocity
-        self.inlet = channel.column(config.channel.x_start)
+        self.inlet = channel.section(config.channel.x_start)
         self.rows: list[dict[str, float]] = []
         self.snapshots: list[tuple[float, np.ndarray]] = []
         path = np.linspace(config.cell.start_x, preflight.exit_position(config), 501)

@@ -13,12 +13,12 @@ def channel():
 
 
 def test_gap_has_as_many_nodes_as_fit(channel):
-    assert len(channel.column(15 * UM)) == 16
-    assert len(channel.column(-30 * UM)) == 68
+    assert len(channel.section(15 * UM)) == 16
+    assert len(channel.section(-30 * UM)) == 68
 
 
 def test_walls_of_the_gap_are_half_way_between_nodes(channel):
-    column = channel.column(15 * UM)
+    column = channel.section(15 * UM)
     assert channel.distance[column].min() == pytest.approx(0.5)
     width = channel.grid.shape[0]
     assert channel.distance[column[-1] + width] == pytest.approx(-0.5)
@@ -28,8 +28,8 @@ def test_walls_of_the_gap_are_half_way_between_nodes(channel):
 def test_channel_is_symmetric(dx):
     config = ChannelConfig(gap=5.2 * UM)
     channel = make_channel(config, dx)
-    assert (np.ptp([len(channel.column(x)) % 2 for x in np.arange(-30, 80, 3) * UM])) == 0
-    y = channel.origin[1] + channel.column(15 * UM) // channel.grid.shape[0] * dx
+    assert (np.ptp([len(channel.section(x)) % 2 for x in np.arange(-30, 80, 3) * UM])) == 0
+    y = channel.origin[1] + channel.section(15 * UM) // channel.grid.shape[0] * dx
     assert y == pytest.approx(-y[::-1])
 
 
@@ -61,5 +61,18 @@ def test_outline_is_the_papers_device():
 
 def test_a_step_without_taper_is_allowed():
     channel = make_channel(ChannelConfig(entry_taper=0, exit_taper=0), 0.65 * UM)
-    assert len(channel.column(1 * UM)) == 8
-    assert len(channel.column(-1 * UM)) > 30
+    assert len(channel.section(1 * UM)) == 8
+    assert len(channel.section(-1 * UM)) > 30
+
+
+def test_in_three_dimensions_the_outline_is_extruded_to_the_depth():
+    config = ChannelConfig()
+    flat, deep = make_channel(config, 0.65 * UM), make_channel(config, 0.65 * UM, 3)
+    mask, mask3 = flat.grid.box(flat.grid.fluid), deep.grid.box(deep.grid.fluid)
+    assert mask3.shape == (*mask.shape, 31)
+    assert (mask3 == mask[..., None]).all()
+    assert len(deep.section(15 * UM)) == 8 * 31
+    middle = np.rint(deep.to_lattice(np.array([15.8, 0.3, 0.0]) * UM)).astype(int)
+    assert deep.distance[middle @ deep.grid.strides] == pytest.approx(3.5)
+    floor = np.rint(deep.to_lattice(np.array([-30, 0.3, -9.7]) * UM)).astype(int)
+    assert deep.distance[floor @ deep.grid.strides] == pytest.approx(0.5, abs=0.3)

@@ -259,7 +259,7 @@ def test_flow_rate_is_the_same_in_every_column():
     fluid = Fluid(model)
     for _ in range(6000):
         step(model, fluid)
-    rates = [flow_rate(model, fluid, channel.column(x)) for x in np.arange(-7.0, 13.0, 1.0)]
+    rates = [flow_rate(model, fluid, channel.section(x)) for x in np.arange(-7.0, 13.0, 1.0)]
     assert np.ptp(rates) / np.mean(rates) < 2e-3
 
 
