@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from sim.command import InputError
-from sim.files import replacing
+from sim.files import new_hdf5, replacing
 
 SCHEMA_VERSION = 1
 VIEWS = ("first", "squeezed")
@@ -122,7 +122,7 @@ def write_dataset(path: Path | str, dataset: Dataset) -> None:
     OSError
         If the file cannot be written; an earlier file of that name is kept.
     """
-    with replacing(path) as part, h5py.File(part, "w") as file:
+    with replacing(path) as part, new_hdf5(part) as file:
         table = file.create_group("table", track_order=True)
         for name in dataset.table:
             column = dataset.table[name]

@@ -43,7 +43,9 @@ _OS_REMEDIES = {
     errno.ENOENT: "no such file or folder: check the path",
     errno.EISDIR: "this is a folder, a file was expected",
     errno.ENOTDIR: "a part of this path is a file, a folder was expected",
-    errno.EEXIST: "this exists already: choose another name",
+    errno.EEXIST: "something of this name is in the way: choose another name",
+    errno.ENOTEMPTY: "a folder of this name is in the way: choose another name",
+    errno.EFBIG: "larger than a file may be here: raise the limit (ulimit -f) or choose another folder",
 }
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import functools
+import io
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import h5py
 
 
 @contextlib.contextmanager
@@ -22,7 +28,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the folder does not exist or may not be written.
+        If the folder may not be written, the disk is full or something is in the way; it names `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,6 +39,9 @@ def replacing(path: Path | str) -> Iterator[Path]:
             with part.open("rb+") as stream:
                 os.fsync(stream.fileno())
         os.replace(part, path)
+    except OSError as error:
+        error.filename = str(error.filename or path).replace(str(part), str(path))
+        raise
     finally:
         if part.is_dir():
             shutil.rmtree(part, ignore_errors=True)
@@ -44,6 +53,38 @@ def write_text(path: Path | str, text: str) -> None:
     """Write `text` as UTF-8 to `path` in one piece."""
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def check_writable(path: Path | str) -> None:
+    """Raise before anything is computed what writing the file `path` would raise afterwards; write nothing.
+
+    Raises
+    ------
+    OSError
+        If `path` is a folder, lies below a file, or its folder may not be written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    if not parent.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+@contextlib.contextmanager
+def new_hdf5(path: Path | str) -> Iterator[h5py.File]:
+    """Yield an HDF5 file in memory and write it to `path` if the block succeeds.
+
+    On a full disk HDF5 fails while it closes a file, and then crashes the process; a plain write raises OSError.
+    """
+    import h5py
+
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        yield file
+    Path(path).write_bytes(buffer.getbuffer())
 
 
 def cache_dir(kind: str) -> Path:

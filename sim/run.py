@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import difflib
 from pathlib import Path
@@ -12,6 +13,7 @@ from sim.command import Exit, InputError, print_json, progress, run_command, say
 from sim.config import QUALITIES, SimulationConfig, fields, load_config, preset_names
 
 if TYPE_CHECKING:
+    from sim.command import Progress
     from sim.preflight import Flight
     from sim.simulation import Sample
     from sim.trace import Trace
@@ -23,6 +25,8 @@ examples:
   python -m sim.run wbc --cell.ks 2e-2 --out runs
   python -m sim.run my_cell.toml --fluid.pressure_drop 5e3 --dry-run
 """
+
+_PHASES = {"warm-up": "warm-up, flow without the cell:", "squeeze": "cell leaves the constriction:"}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -112,13 +116,13 @@ def _simulate(flight: Flight, quiet: bool) -> Trace:
     """Simulate with a progress bar for each phase."""
     from sim.simulation import simulate
 
-    with (
-        progress("warm-up, flow without the cell:", quiet) as warm,
-        progress("cell leaves the constriction:", quiet) as bar,
-    ):
+    bars: dict[str, Progress] = {}
+    with contextlib.ExitStack() as stack:
 
         def show(sample: Sample) -> None:
-            (warm if sample.phase == "warm-up" else bar).update(sample.fraction, sample.detail)
+            if sample.phase not in bars:  # a bar's clock starts with its phase
+                bars[sample.phase] = stack.enter_context(progress(_PHASES[sample.phase], quiet))
+            bars[sample.phase].update(sample.fraction, sample.detail)
 
         return simulate(flight.config, [show])
 

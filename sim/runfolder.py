@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import importlib.metadata
 import json
 import os
@@ -20,7 +21,7 @@ from sim.command import InputError
 from sim.config import PHYSICS_VERSION, SimulationConfig
 from sim.features import FEATURES, compute_features
 from sim.files import replacing
-from sim.trace import COLUMNS, Trace, header, is_complete, write_result
+from sim.trace import COLUMNS, Outcome, Trace, header, is_complete, write_result
 
 
 def run_path(out: Path, config: SimulationConfig) -> Path:
@@ -34,20 +35,29 @@ def existing(folder: Path) -> dict[str, Any] | None:
     Raises
     ------
     InputError
-        If the folder is there but holds no finished run.
+        If the folder is there but holds no finished run, or the file is damaged.
     """
     if not folder.exists():
         return None
     if not is_complete(folder):
         raise InputError(f"{folder} exists but is no finished run: move it away or choose another --out")
-    return json.loads((folder / "features.json").read_text(encoding="utf-8"))
+    path = folder / "features.json"
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        complete = {"outcome", "advice", "features"} <= result.keys() and result["outcome"] in Outcome.__members__
+    except (OSError, ValueError, AttributeError):
+        complete = False
+    if not complete:
+        raise InputError(f"{path}: missing or damaged; move the folder away and run it again")
+    return result
 
 
 def write_run(folder: Path, simulate: Callable[[], Trace], description: str) -> dict[str, Any]:
     """Simulate and write the run folder; return what ``features.json`` holds.
 
     The files are made in a folder of another name, which is renamed when all are there; it is
-    made, and so shown to be writable, before anything is computed.
+    made, and so shown to be writable, before anything is computed. If another process finishes
+    the same run in the meantime, its folder stands: the results are the same.
 
     Parameters
     ----------
@@ -58,6 +68,16 @@ def write_run(folder: Path, simulate: Callable[[], Trace], description: str) -> 
     description
         The pre-flight report, for ``log.txt``.
     """
+    try:
+        return _write_run(folder, simulate, description)
+    except OSError as error:
+        result = existing(folder) if error.errno in (errno.ENOTEMPTY, errno.EEXIST) else None
+        if result is None:
+            raise
+        return result
+
+
+def _write_run(folder: Path, simulate: Callable[[], Trace], description: str) -> dict[str, Any]:
     with replacing(folder) as part:
         part.mkdir()
         started = datetime.now(UTC)

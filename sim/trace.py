@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.command import InputError
 from sim.config import SimulationConfig, load_config
+from sim.files import new_hdf5
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +38,13 @@ COLUMNS = {
     "wall_distance": ("m", "smallest distance between a membrane node and a wall"),
 }
 """Column of the trace: its unit and meaning."""
+
+_ARRAYS = (
+    "trace",
+    *(f"trace/{name}" for name in COLUMNS),
+    "snapshots",
+    *(f"snapshots/{n}" for n in ("time", "vertices", "faces")),
+)
 
 
 class Outcome(Enum):
@@ -99,7 +107,7 @@ def header(name: str) -> str:
 
 def is_complete(folder: Path | str) -> bool:
     """Return whether `folder` holds a finished run."""
-    return (Path(folder) / "provenance.json").is_file() and (Path(folder) / "result.h5").is_file()
+    return all((Path(folder) / name).is_file() for name in ("config.toml", "result.h5", "provenance.json"))
 
 
 def read_trace(folder: Path | str) -> Trace:
@@ -119,23 +127,44 @@ def read_trace(folder: Path | str) -> Trace:
     config = load_config(str(folder / "config.toml"))
     try:
         with h5py.File(folder / "result.h5", "r") as file:
-            for name in ("trace", "snapshots", *(f"trace/{column}" for column in COLUMNS)):
+            for name in _ARRAYS:
                 if not isinstance(file.get(name, getlink=True), h5py.HardLink):
                     raise KeyError(f"/{name} is missing or a link out of the file")
-            samples = {name: np.asarray(file[f"trace/{name}"]) for name in COLUMNS}
-            return Trace(
-                samples=samples,
-                snapshot_time=np.asarray(file["snapshots/time"]),
-                snapshots=np.asarray(file["snapshots/vertices"]),
+            if str(file.attrs["config"]) != (folder / "config.toml").read_text(encoding="utf-8"):
+                raise ValueError("config.toml beside it is not that of this run")
+            trace = Trace(
+                samples={name: np.asarray(file[f"trace/{name}"], dtype=np.float64) for name in COLUMNS},
+                snapshot_time=np.asarray(file["snapshots/time"], dtype=np.float64),
+                snapshots=np.asarray(file["snapshots/vertices"], dtype=np.float64),
                 faces=np.asarray(file["snapshots/faces"]),
                 outcome=Outcome[str(file.attrs["outcome"])],
                 config=config,
                 flow=json.loads(str(file.attrs["flow"])),
             )
-    except (OSError, KeyError, ValueError) as error:
+        _check_arrays(trace)
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        reason = error.args[0] if isinstance(error, KeyError) and error.args else error
         raise InputError(
-            f"{folder / 'result.h5'}: damaged or not written by sim.run ({error}); delete the folder and run it again"
+            f"{folder / 'result.h5'}: damaged, or written by another version of sim.run ({reason}); "
+            "move the folder away and run it again"
         ) from error
+    return trace
+
+
+def _check_arrays(trace: Trace) -> None:
+    """Raise ValueError unless the arrays of a trace fit together and are finite."""
+    import numpy as np
+
+    shapes = {trace[name].shape for name in COLUMNS}
+    if len(shapes) > 1 or len(shapes.pop()) != 1 or len(trace["time"]) == 0:
+        raise ValueError("the columns of /trace differ in length or hold nothing")
+    steps, snapshots = len(trace.snapshot_time), trace.snapshots
+    dimension = trace.config.numerics.dimension
+    if steps == 0 or snapshots.ndim != 3 or snapshots.shape[::2] != (steps, dimension) or snapshots.shape[1] < 3:
+        raise ValueError(f"/snapshots/vertices {snapshots.shape} are no outlines at {steps} times")
+    for name, values in (("time", trace["time"]), ("x", trace["x"]), ("vertices", snapshots)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} holds NaN or infinity")
 
 
 def write_result(path: Path, trace: Trace, features: Mapping[str, float | None]) -> None:
@@ -144,10 +173,9 @@ def write_result(path: Path, trace: Trace, features: Mapping[str, float | None])
     The ``/VTKHDF`` group holds the membrane as temporal PolyData (version 2.1); the same bytes
     come out for the same trace.
     """
-    import h5py
     import numpy as np
 
-    with h5py.File(path, "w", track_order=False) as file:
+    with new_hdf5(path) as file:
         file.attrs["outcome"] = trace.outcome.name
         file.attrs["config"] = trace.config.to_toml()
         file.attrs["flow"] = json.dumps(dict(trace.flow), sort_keys=True)
