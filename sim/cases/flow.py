@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from sim.boundary import Walls
 from sim.cases import Tick
 from sim.command import UnstableSimulation
-from sim.fluid import Fluid, make_fluid_model, moments, step
+from sim.fluid import Fluid, make_fluid_model, moments, step, wall_force
 from sim.grid import make_grid
 from sim.lattice import CS2, VelocitySet
 
@@ -29,8 +30,20 @@ def relaxation_time(nu: float) -> float:
     return nu / CS2 + 0.5
 
 
+def _from_corner(walls: Walls | None) -> Walls:
+    """Return walls that take positions as `sim.fluid` counts them, given walls that take them from the corner."""
+    if walls is None:
+        return Walls()
+    velocity, fraction, outlet = walls.velocity, walls.fraction, walls.outlet
+    return Walls(
+        velocity and (lambda x: velocity(x - 0.5)),
+        fraction and (lambda x, c: fraction(x - 0.5, c)),
+        outlet and (lambda x: outlet(x - 0.5)),
+    )
+
+
 class Flow:
-    """A model with its state.
+    """A model with its state; positions are counted from the corner of the box, nodes at `centres`.
 
     Attributes
     ----------
@@ -48,13 +61,29 @@ class Flow:
         tau: float,
         force: Sequence[float] = (),
         precision: str = "float64",
+        walls: Walls | None = None,
         **options: Any,
     ) -> None:
         grid = make_grid(inside, periodic)
         constant = (*map(float, force), 0.0, 0.0, 0.0)[: lattice.d]
-        self.model = make_fluid_model(lattice, grid, tau, constant, precision, **options)
+        self.model = make_fluid_model(lattice, grid, tau, constant, precision, walls=_from_corner(walls), **options)
         self.fluid = Fluid(self.model)
         self.inside = inside
+
+    def set_populations(self, density: np.ndarray, velocity: np.ndarray, off: np.ndarray | float = 0.0) -> None:
+        """Set the populations to equilibrium with density (x, y[, z]) and velocity (d, x, y[, z]), plus `off`.
+
+        Parameters
+        ----------
+        off
+            Off-equilibrium part (q, x, y[, z]).
+        """
+        lattice = self.model.lattice
+        cu = np.tensordot(lattice.c.astype(float), velocity, 1)
+        square = 4.5 * cu**2 - 1.5 * (velocity**2).sum(axis=0)
+        w = lattice.w.reshape((-1,) + (1,) * lattice.d)
+        f = w * (density - 1 + density * (3 * cu + square)) + off
+        self.model.grid.box(self.fluid.populations)[:] = np.where(self.inside, f, 0.0)
 
     def advance(self, steps: int) -> None:
         """Take at least `steps` steps, an even number, and check that the flow is finite.
@@ -67,7 +96,9 @@ class Flow:
         for _ in range(steps + steps % 2):
             step(self.model, self.fluid)
         if not np.isfinite(self.fluid.f.sum()):
-            raise UnstableSimulation(f"the flow is not finite after {self.fluid.steps} steps: lower its speed or raise tau")
+            raise UnstableSimulation(
+                f"the flow is not finite after {self.fluid.steps} steps: lower its speed or raise tau"
+            )
 
     def steady(
         self,
@@ -118,3 +149,9 @@ class Flow:
     def velocity(self, axis: int = 0) -> np.ndarray:
         """Return one component of the velocity (x, y[, z]), lattice units."""
         return self.moments()[1][axis]
+
+    def wall_force(self, select: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return the force (d,) on the wall where `select` of the links' midpoints (n, d) is true, lattice units."""
+        links, grid = self.model.links, self.model.grid
+        middle = grid.coordinates(links.node) - 0.5 + self.model.lattice.c[links.direction] / 2
+        return wall_force(self.model, self.fluid, links.wall & select(middle))
