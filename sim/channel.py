@@ -1,14 +1,14 @@
-"""The channel: its outline, and how far its walls are from the nodes of the lattice."""
+"""The channel on the lattice."""
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from sim.config import ChannelConfig
 from sim.grid import Grid, make_grid, padded
+from sim.outline import wall_distance
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,12 @@ class Channel:
         """Length of one period along x in m."""
         return self.grid.interior[0] * self.dx
 
+    def heights(self) -> np.ndarray:
+        """Return the area of each cross-section over the depth of the box, in m: in 2-D the channel's height (nx,)."""
+        mask = self.grid.box(self.grid.fluid)
+        across = mask.sum(axis=tuple(range(1, mask.ndim)))
+        return across * self.dx / (mask.shape[2] if mask.ndim == 3 else 1)
+
     def section(self, x: float) -> np.ndarray:
         """Return the flat indices of the fluid nodes of the cross-section nearest to `x` (m)."""
         grid = self.grid
@@ -51,53 +57,6 @@ class Channel:
     def to_si(self, position_lu: np.ndarray) -> np.ndarray:
         """Return lattice positions (…, d) in m."""
         return position_lu * self.dx + self.origin
-
-
-def outline(config: ChannelConfig) -> np.ndarray:
-    """Return the upper wall as corner points (corners, 2) in m, from inlet to outlet; the lower is its mirror."""
-    half, gap = config.width / 2, config.gap / 2
-    if config.kind == "straight":
-        return np.array([[config.x_start, gap], [config.x_end, gap]])
-    end = config.constriction_length
-    return np.array(
-        [
-            [config.x_start, half],
-            [-config.entry_taper, half],
-            [0.0, gap],
-            [end, gap],
-            [end + config.exit_taper, half],
-            [config.x_end, half],
-        ]
-    )
-
-
-def half_height(config: ChannelConfig, x: np.ndarray) -> np.ndarray:
-    """Return half the channel's height (m) at `x` (m)."""
-    corners = outline(config)
-    return np.interp(x, corners[:, 0], corners[:, 1])
-
-
-def wall_distance(config: ChannelConfig, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the signed distance to the nearest wall (m), positive in the fluid.
-
-    Parameters
-    ----------
-    x, y
-        Positions of equal shape, m.
-    """
-    corners = outline(config)
-    # The wide ends go on beyond the domain, since it is periodic.
-    far = config.length
-    corners = np.vstack([corners[0] - [far, 0], corners, corners[-1] + [far, 0]])
-    point = np.stack([x, np.abs(y)], axis=-1)
-    best = np.full(np.shape(x), np.inf)
-    for a, b in itertools.pairwise(corners):
-        edge = b - a
-        square = edge @ edge
-        t = np.clip((point - a) @ edge / square, 0, 1) if square > 0 else np.zeros(np.shape(x))
-        best = np.minimum(best, np.linalg.norm(point - a - t[..., None] * edge, axis=-1))
-    inside = np.abs(y) < half_height(config, x)
-    return np.where(inside, best, -best)
 
 
 def nodes_across_gap(config: ChannelConfig, dx: float) -> int:
@@ -117,15 +76,19 @@ def make_channel(config: ChannelConfig, dx: float, dimension: int = 2) -> Channe
     dimension
         2, or 3 for the outline extruded to the channel's depth, between a floor and a ceiling.
     """
-    widest = config.width if config.kind == "constriction" else config.gap
     across = nodes_across_gap(config, dx)
-    ny = int(np.ceil(widest / dx - 1e-9))
+    ny = int(np.ceil(config.height / dx - 1e-9))
     ny += (ny - across) % 2  # same parity as the gap, so that its walls too are half-way
-    interior = (round(config.length / dx), ny, max(1, round(config.depth / dx)))[:dimension]
+    depth = config.gap if config.kind == "cylinder" else config.depth
+    interior = (round(config.length / dx), ny, max(1, round(depth / dx)))[:dimension]
     origin = np.array([config.x_start - dx / 2, *(-(n + 1) / 2 * dx for n in interior[1:])])
     axes = [start + dx * np.arange(padded(n)) for start, n in zip(origin, interior, strict=True)]
-    distance = wall_distance(config, *np.meshgrid(axes[0], axes[1], indexing="ij"))
-    if dimension == 3:
+    if config.kind == "cylinder" and dimension == 3:
+        y, z = np.meshgrid(axes[1], axes[2], indexing="ij")
+        distance = np.broadcast_to(config.gap / 2 - np.hypot(y, z), [len(axis) for axis in axes])
+    else:
+        distance = wall_distance(config, *np.meshgrid(axes[0], axes[1], indexing="ij"))
+    if config.kind != "cylinder" and dimension == 3:
         distance = np.minimum(distance[..., None], config.depth / 2 - np.abs(axes[2]))
     grid = make_grid(
         distance[tuple(slice(1, n + 1) for n in interior)] > 1e-9 * dx, (True,) + (False,) * (dimension - 1)

@@ -21,8 +21,10 @@ from sim.command import InputError
 PHYSICS_VERSION = 1
 """Raised whenever the same configuration gives other results."""
 
+METRES = {"m": 1.0, "mm": 1e-3, "um": 1e-6}
+"""Units of length in files."""
 QUALITIES = ("smoke", "quick", "fine")
-DRIVES = ("pressure_drop", "mean_velocity", "flow_rate", "body_force")
+DRIVES = ("pressure_drop", "mean_velocity", "flow_rate", "body_force", "shear_rate")
 
 
 class ConfigError(InputError):
@@ -48,23 +50,26 @@ class FluidConfig(_Section):
     """Drive: flow rate through gap × depth, held by a controller while the cell passes (m³/s)."""
     body_force: float | None = Field(default=None, gt=0)
     """Drive: force density along x (N/m³)."""
+    shear_rate: float | None = Field(default=None, gt=0)
+    """Drive of a Couette channel, and only of that: velocity of either wall over half the gap (1/s)."""
 
     @model_validator(mode="after")
     def _one_drive(self) -> FluidConfig:
         given = [name for name in DRIVES if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
-                "give exactly one drive: pressure_drop (Pa), mean_velocity (m/s), flow_rate (m³/s) or body_force (N/m³)"
-                + (f"; here are {' and '.join(given)}" if given else "")
+                "give exactly one drive: pressure_drop (Pa), mean_velocity (m/s), flow_rate (m³/s), body_force (N/m³) "
+                "or shear_rate (1/s)" + (f"; here are {' and '.join(given)}" if given else "")
             )
         return self
 
 
 class ChannelConfig(_Section):
-    """The channel's outline; x = 0 is the entry plane of the constriction, y = 0 its centre line."""
+    """The channel; x = 0 is the entry plane of the (first) constriction, y = 0 its centre line."""
 
-    kind: Literal["constriction", "straight"] = "constriction"
-    """`constriction`: wide, taper, gap, taper, wide; `straight`: the gap all along (-)."""
+    kind: Literal["constriction", "straight", "couette", "polygon", "mask", "stl", "cylinder"] = "constriction"
+    """`constriction`: wide, taper, gap, taper, wide; `straight`: the gap all along; `couette`: the gap between moving
+    walls; `cylinder`: a tube (3-D); `polygon`, `mask`, `stl`: the outline of `file`, lengths below to match (-)."""
     gap: float = Field(default=5.2e-6, gt=0)
     """Height of the constriction, wall to wall along y (m)."""
     depth: float = Field(default=20e-6, gt=0)
@@ -80,16 +85,35 @@ class ChannelConfig(_Section):
     inlet_length: float = Field(default=20e-6, ge=0)
     """Length of the wide channel before the entry taper (m)."""
     outlet_length: float = Field(default=50e-6, ge=0)
-    """Length of the wide channel after the exit taper (m)."""
+    """Length of the wide channel after the last exit taper (m)."""
+    count: int = Field(default=1, ge=1, le=100)
+    """Number of equal constrictions in a row (-)."""
+    spacing: float = Field(default=20e-6, ge=0)
+    """Length of the wide channel between two constrictions' tapers (m)."""
+    file: str | None = None
+    """Outline: a table of x, y or a DXF drawing (polygon), a solid (stl), a light-on-dark image (mask) (-)."""
+    unit: Literal["m", "mm", "um"] | None = None
+    """Unit of the coordinates in `file`, which a table and an STL do not state (-)."""
+    pixel_size: float | None = Field(default=None, gt=0)
+    """Size of a pixel of the mask (m)."""
+    file_digest: str | None = None
+    """SHA-256 of `file`, filled in by the pre-flight check; a file that has changed since is refused (-)."""
 
     @model_validator(mode="after")
-    def _widths(self) -> ChannelConfig:
+    def _consistent(self) -> ChannelConfig:
         if self.kind == "constriction" and self.width <= self.gap:
             raise ValueError(
                 f"width = {self.width:g} m must be larger than gap = {self.gap:g} m; "
                 'for a channel of one height use kind = "straight"'
             )
+        if (self.kind in ("polygon", "mask", "stl")) != (self.file is not None):
+            raise ValueError(f'kind = "{self.kind}" and file = {self.file!r}: kinds polygon, mask and stl need a file')
         return self
+
+    @property
+    def period(self) -> float:
+        """Distance between the entry planes of two constrictions (m)."""
+        return self.constriction_length + self.exit_taper + self.spacing + self.entry_taper
 
     @property
     def length(self) -> float:
@@ -102,9 +126,19 @@ class ChannelConfig(_Section):
         return -(self.inlet_length + self.entry_taper)
 
     @property
+    def x_exit(self) -> float:
+        """Where the last exit taper ends (m)."""
+        return (self.count - 1) * self.period + self.constriction_length + self.exit_taper
+
+    @property
     def x_end(self) -> float:
         """Position of the outlet (m)."""
-        return self.constriction_length + self.exit_taper + self.outlet_length
+        return self.x_exit + self.outlet_length
+
+    @property
+    def height(self) -> float:
+        """Largest height along y (m)."""
+        return self.gap if self.kind in ("straight", "couette", "cylinder") else self.width
 
 
 class CellConfig(_Section):
@@ -149,6 +183,8 @@ class NumericsConfig(_Section):
     """Width of the immersed-boundary kernel in lattice spacings (-)."""
     wall_range: float = Field(default=0.5e-6, gt=0)
     """Range of the repulsion between wall and membrane, at least one dx (m)."""
+    threads: int = Field(default=1, ge=1, le=256)
+    """Threads of the flow solver; results do not depend on it, and a 2-D flow is too small for more than one (-)."""
     precision: Literal["float32", "float64"] = "float32"
     """Precision of the flow; the membrane is always float64 (-)."""
     steady_tolerance: float = Field(default=1e-5, gt=0)
@@ -179,9 +215,15 @@ class SimulationConfig(_Section):
     seed: int = Field(default=0, ge=0)
     """Draws the orientation of the mesh (-)."""
 
+    @model_validator(mode="after")
+    def _shear_in_couette(self) -> SimulationConfig:
+        if (self.fluid.shear_rate is not None) != (self.channel.kind == "couette"):
+            raise ValueError('channel.kind = "couette" and fluid.shear_rate (1/s) go together: set both or neither')
+        return self
+
     def digest(self) -> str:
-        """Return 12 hex digits that name the physics: everything but `name`, with `PHYSICS_VERSION`."""
-        content = self.model_dump(exclude={"name"})
+        """Return 12 hex digits that name the physics: all but the name, threads and paths, with `PHYSICS_VERSION`."""
+        content = self.model_dump(exclude={"name": True, "numerics": {"threads"}, "channel": {"file"}})
         content["physics_version"] = PHYSICS_VERSION
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]

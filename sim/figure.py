@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.channel import outline
+from sim.channel import make_channel
 from sim.trace import Trace
 
 if TYPE_CHECKING:
@@ -52,17 +52,23 @@ def _moments(trace: Trace) -> list[int]:
 
 
 def _draw_channel(axes: Axes, trace: Trace) -> None:
-    wall = 1e6 * outline(trace.config.channel)
-    top = wall[:, 1].max() * 1.12
-    for sign in (1, -1):
-        axes.fill_between(wall[:, 0], sign * wall[:, 1], sign * top, color="#d9d9d9", lw=0)
-        axes.plot(wall[:, 0], sign * wall[:, 1], color=INK, lw=1.2)
+    channel = make_channel(trace.config.channel, trace.config.numerics.dx)
+    top = 1e6 * trace.config.channel.height / 2 * 1.12
+    x, y = (
+        1e6 * (start + channel.dx * np.arange(n)) for start, n in zip(channel.origin, channel.grid.shape, strict=True)
+    )
+    distance = channel.distance.reshape(channel.grid.shape, order="F").T
+    axes.contourf(x, y, distance, levels=[-1e9, 0], colors=["#d9d9d9"])
+    axes.contour(x, y, distance, levels=[0], colors=[INK], linewidths=1.2)
     shown = [(0, "#999999", "start"), *zip(_moments(trace), COLOURS, ("entry", "middle", "exit"), strict=True)]
     shown.append((len(trace.snapshots) - 1, "#CC79A7", "end"))
     for index, colour, label in shown:
-        x = 1e6 * np.vstack([trace.snapshots[index], trace.snapshots[index][:1]])
-        axes.plot(x[:, 0], x[:, 1], color=colour, lw=1.6, label=f"{label}, {1e3 * trace.snapshot_time[index]:.3g} ms")
-    axes.set(xlim=(wall[0, 0], wall[-1, 0]), ylim=(-top, top), aspect="equal", xlabel="x (µm)", ylabel="y (µm)")
+        ring = 1e6 * np.vstack([trace.snapshots[index], trace.snapshots[index][:1]])
+        axes.plot(
+            ring[:, 0], ring[:, 1], color=colour, lw=1.6, label=f"{label}, {1e3 * trace.snapshot_time[index]:.3g} ms"
+        )
+    ends = 1e6 * np.array([trace.config.channel.x_start, trace.config.channel.x_end])
+    axes.set(xlim=ends, ylim=(-top, top), aspect="equal", xlabel="x (µm)", ylabel="y (µm)")
     axes.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, 1.17), fontsize=8, frameon=False)
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
-from sim.channel import half_height, nodes_across_gap, wall_distance
+from sim.channel import Channel, make_channel, nodes_across_gap
 from sim.config import ConfigError, SimulationConfig
 from sim.lattice import CS2
+from sim.outline import wall_distance, walls
 from sim.units import Units, make_units
 
 MIN_NODES = 8
@@ -56,6 +59,8 @@ class Flight:
     ----------
     config
         With inertia scale, friction, sampling interval and time limit filled in.
+    channel
+        The channel on the lattice.
     units
         Lattice units.
     pressure_drop
@@ -69,6 +74,7 @@ class Flight:
     """
 
     config: SimulationConfig
+    channel: Channel
     units: Units
     pressure_drop: float
     gap_velocity: float
@@ -76,37 +82,40 @@ class Flight:
     numbers: Mapping[str, float]
 
 
-def empty_flow(config: SimulationConfig) -> tuple[float, float]:
-    """Return pressure drop over the channel (Pa) and mean gap velocity (m/s) of the empty channel.
+def empty_flow(config: SimulationConfig, channel: Channel) -> tuple[float, float]:
+    """Return pressure drop over the channel (Pa) and mean velocity in the gap (m/s) of the empty channel.
 
     Notes
     -----
-    Lubrication: dp/dx = -12 μ Q/h³ with the flow rate Q per metre of depth; plane channel.
+    Lubrication: dp/dx = -12 μ Q/h³ with the flow rate Q per metre of depth; plane channel. Of a Couette flow the
+    velocity is that of the walls.
     """
-    fluid, channel = config.fluid, config.channel
-    x = np.linspace(channel.x_start, channel.x_end, 4001)
-    resistance = 12 * fluid.viscosity * float(np.trapezoid((2 * half_height(channel, x)) ** -3.0, x))
+    fluid, geometry = config.fluid, config.channel
+    if fluid.shear_rate is not None:
+        return 0.0, fluid.shear_rate * geometry.gap / 2
+    resistance = 12 * fluid.viscosity * float((channel.heights() ** -3.0).sum()) * channel.dx
     if fluid.mean_velocity or fluid.flow_rate:
-        velocity = fluid.mean_velocity or float(fluid.flow_rate or 0.0) / (channel.gap * channel.depth)
-        return velocity * channel.gap * resistance, velocity
-    drop = fluid.pressure_drop or float(fluid.body_force or 0.0) * channel.length
-    return drop, drop / resistance / channel.gap
+        velocity = fluid.mean_velocity or float(fluid.flow_rate or 0.0) / (geometry.gap * geometry.depth)
+        return velocity * geometry.gap * resistance, velocity
+    drop = fluid.pressure_drop or float(fluid.body_force or 0.0) * geometry.length
+    return drop, drop / resistance / geometry.gap
 
 
-def transit_time(config: SimulationConfig, gap_velocity: float, x: np.ndarray) -> np.ndarray:
+def transit_time(config: SimulationConfig, channel: Channel, gap_velocity: float, x: np.ndarray) -> np.ndarray:
     """Return when the mean flow of the empty channel is at each of the increasing positions `x` (T,) in m.
 
     Times are in s, counted from the first position.
     """
-    mean = gap_velocity * config.channel.gap / (2 * half_height(config.channel, x))
-    slowness = 1 / mean
+    heights = channel.heights()
+    centres = channel.origin[0] + channel.dx * (1 + np.arange(len(heights)))
+    slowness = np.interp(x, centres, heights) / (gap_velocity * config.channel.gap)
     return np.concatenate(([0.0], np.cumsum(np.diff(x) * (slowness[1:] + slowness[:-1]) / 2)))
 
 
 def exit_position(config: SimulationConfig) -> float:
     """Return about where the centroid (m) of a cell is when it has left the exit taper and is round again."""
     channel = config.channel
-    return min(channel.constriction_length + channel.exit_taper + 2.5 * config.cell.diameter, channel.x_end)
+    return min(channel.x_exit + 2.5 * config.cell.diameter, channel.x_end)
 
 
 def preflight(config: SimulationConfig) -> Flight:
@@ -117,12 +126,15 @@ def preflight(config: SimulationConfig) -> Flight:
     ConfigError
         If the channel cannot be put on the lattice or the cell cannot be put into the channel.
     """
+    config = _with_file_digest(config)
     _check_geometry(config)
-    drop, gap_velocity = empty_flow(config)
-    config = _resolve(config, drop, gap_velocity)
+    channel = make_channel(config.channel, config.numerics.dx)
+    _check_channel(config, channel)
+    drop, gap_velocity = empty_flow(config, channel)
+    config = _resolve(config, channel, drop, gap_velocity)
     units = make_units(config.fluid, config.numerics)
-    checks, numbers = _checks(config, units, drop, gap_velocity)
-    return Flight(config, units, drop, gap_velocity, tuple(checks), numbers)
+    checks, numbers = _checks(config, channel, units, drop, gap_velocity)
+    return Flight(config, channel, units, drop, gap_velocity, tuple(checks), numbers)
 
 
 def require(flight: Flight) -> None:
@@ -161,7 +173,7 @@ def _check_geometry(config: SimulationConfig) -> None:
     phi = np.linspace(0, 2 * np.pi, 181)
     rim = np.stack([cell.start_x + radius * np.cos(phi), cell.start_y + radius * np.sin(phi)])
     clearance = float(wall_distance(channel, rim[0], rim[1]).min())
-    widest = channel.width if channel.kind == "constriction" else channel.gap
+    widest = channel.height
     if cell.diameter >= widest - 2 * numerics.dx:
         raise ConfigError(
             f"cell.diameter = {cell.diameter:g} m does not fit into the channel, {widest:g} m wide: "
@@ -181,7 +193,39 @@ def _check_geometry(config: SimulationConfig) -> None:
         )
 
 
-def _resolve(config: SimulationConfig, drop: float, gap_velocity: float) -> SimulationConfig:
+def _with_file_digest(config: SimulationConfig) -> SimulationConfig:
+    """Return the configuration with the digest of the outline's file, if it has one."""
+    channel = config.channel
+    if channel.file is None:
+        return config
+    try:
+        digest = hashlib.sha256(Path(channel.file).read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigError(
+            f"channel.file = {channel.file!r}: cannot be read ({error.strerror}); check the path"
+        ) from error
+    if channel.file_digest not in (None, digest):
+        raise ConfigError(
+            f"channel.file = {channel.file!r} is not the file of this configuration any more; "
+            "remove channel.file_digest to use it as it is now"
+        )
+    return config.model_copy(update={"channel": channel.model_copy(update={"file_digest": digest})})
+
+
+def _check_channel(config: SimulationConfig, channel: Channel) -> None:
+    """Refuse a drawn channel whose gap is not what the configuration says, or which is closed somewhere."""
+    smallest = float(channel.heights().min())
+    gap = config.channel.gap
+    if smallest <= 0:
+        raise ConfigError("the channel is closed somewhere between inlet and outlet: check the outline and its unit")
+    if abs(smallest - gap) > max(0.05 * gap, 1.01 * channel.dx):
+        raise ConfigError(
+            f"channel.gap = {gap:g} m, but the smallest height of the outline is {smallest:.4g} m: "
+            f"set channel.gap to {smallest:.4g} m, or channel.unit or pixel_size to what they are"
+        )
+
+
+def _resolve(config: SimulationConfig, lattice: Channel, drop: float, gap_velocity: float) -> SimulationConfig:
     numerics, output, channel = config.numerics, config.output, config.channel
     scale = numerics.inertia_scale
     if scale is None:
@@ -192,9 +236,11 @@ def _resolve(config: SimulationConfig, drop: float, gap_velocity: float) -> Simu
         load = (drop + 0.6 * config.cell.ks * 2 / channel.gap) * numerics.dx
         friction = _round(load / (TARGET_SLIP * gap_velocity))
     max_time = numerics.max_time
+    if max_time is None and config.fluid.shear_rate is not None:
+        max_time = _round(10 / config.fluid.shear_rate)
     if max_time is None:
         path = np.linspace(config.cell.start_x, channel.x_end, 1001)
-        max_time = _round(8 * float(transit_time(config, gap_velocity, path)[-1]))
+        max_time = _round(8 * float(transit_time(config, lattice, gap_velocity, path)[-1]))
     every = output.every or _round(0.5 * numerics.dx / gap_velocity)
     return config.model_copy(
         update={
@@ -234,7 +280,8 @@ def _proportional(config: SimulationConfig, units: Units, gap_velocity: float) -
     """Return Re, lattice speed, density drop, ks and kv in lattice units: all proportional to the inertia scale."""
     channel, fluid = config.channel, config.fluid
     reynolds = units.density * gap_velocity * channel.gap / fluid.viscosity
-    constriction_drop = 12 * fluid.viscosity * gap_velocity * channel.constriction_length / channel.gap**2
+    length = channel.gap if fluid.shear_rate else channel.constriction_length
+    constriction_drop = 12 * fluid.viscosity * gap_velocity * length / channel.gap**2
     density_drop = constriction_drop / (CS2 * units.pressure)
     stiffness = config.cell.ks / units.tension
     bending = 4 * config.cell.kb / units.energy  # acts like ks = 4 kb/l0² on the shortest wave, l0 = dx
@@ -248,16 +295,19 @@ def _max_kv_lu(config: SimulationConfig) -> float:
 
 
 def _checks(
-    config: SimulationConfig, units: Units, drop: float, gap_velocity: float
+    config: SimulationConfig, lattice: Channel, units: Units, drop: float, gap_velocity: float
 ) -> tuple[list[Check], dict[str, float]]:
     numerics, channel, cell, fluid = config.numerics, config.channel, config.cell, config.fluid
     reynolds, speed, density_drop, ks_lu, kv_lu = _proportional(config, units, gap_velocity)
     scale = float(numerics.inertia_scale or 1.0)
     mach = 1.5 * speed / math.sqrt(CS2)
-    nodes = nodes_across_gap(channel, numerics.dx)
+    nodes = round(float(lattice.heights().min()) / numerics.dx)
     capillary = fluid.viscosity * gap_velocity / cell.ks
-    steps = 1.5 * float(transit_time(config, gap_velocity, np.linspace(cell.start_x, exit_position(config), 1001))[-1])
-    steps /= units.dt
+    if fluid.shear_rate is None:
+        path = np.linspace(cell.start_x, exit_position(config), 1001)
+        steps = 1.5 * float(transit_time(config, lattice, gap_velocity, path)[-1]) / units.dt
+    else:
+        steps = float(numerics.max_time or 0.0) / units.dt
 
     def limit(name: str, value: float, bound: float, text: str, *, dx_power: int = 0, drive: bool = False) -> Check:
         """Make a check of a number that grows with the inertia scale, with dx^`dx_power` and, if so said, the drive."""
@@ -332,6 +382,8 @@ def _checks(
         "mach_number": mach,
         "density_drop": density_drop,
         "ks_lu": ks_lu,
+        "channel_area_m2": float(lattice.heights().sum()) * lattice.dx,
+        "wall_area_m2": _wall_area(config, lattice),
         "confinement": cell.diameter / channel.gap,
         "dt_s": units.dt,
         "predicted_steps": steps,
@@ -340,16 +392,46 @@ def _checks(
     return checks, numbers
 
 
+def _wall_area(config: SimulationConfig, lattice: Channel) -> float:
+    """Return the area (m²) of side walls, floor and ceiling; of a mask's side walls as seen at its two ends."""
+    channel = config.channel
+    lines = walls(channel) if channel.kind != "mask" else [np.array([[channel.x_start, 0.0], [channel.x_end, 0.0]])] * 2
+    sides = sum(float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum()) for line in lines)
+    return sides * channel.depth + 2 * float(lattice.heights().sum()) * lattice.dx
+
+
+def memory_bytes(flight: Flight) -> int:
+    """Return about how much memory the flow takes: populations, force and velocity fields, and the wall distance."""
+    grid = flight.channel.grid
+    words = 9 * grid.block + 4 * grid.nodes
+    return words * (4 if flight.config.numerics.precision == "float32" else 8) + 9 * grid.nodes
+
+
+def _describe_drive(flight: Flight) -> str:
+    fluid, channel = flight.config.fluid, flight.config.channel
+    capillary = f"Ca = μU/Ks = {flight.numbers['capillary_number']:.3g}"
+    if fluid.shear_rate is not None:
+        speed = 1e3 * flight.gap_velocity
+        return f"drive: walls at ± {speed:.4g} mm/s, shear rate {fluid.shear_rate:.4g} 1/s; {capillary}"
+    held = "flow rate held" if fluid.mean_velocity or fluid.flow_rate else "pressure held"
+    return (
+        f"drive: {flight.pressure_drop / 1e3:.3g} kPa over {1e6 * channel.length:.4g} µm ↔ "
+        f"{1e3 * flight.gap_velocity:.4g} mm/s mean in the empty gap (lubrication), {held}; {capillary}"
+    )
+
+
 def describe(flight: Flight) -> str:
     """Return the checks and the operating point as lines of text."""
     config, n = flight.config, flight.numbers
     cell, channel, numerics = config.cell, config.channel, config.numerics
+    memory = memory_bytes(flight) / 2**20
     lines = [
         f"{config.name}: D = {1e6 * cell.diameter:.3g} µm, Ks = {1e3 * cell.ks:.3g} mN/m (Gs = √3/4 Ks = "
         f"{1e3 * n['shear_modulus_n_per_m']:.3g} mN/m), Kb = {cell.kb:.3g} J; D/gap = {n['confinement']:.2f}",
-        f"drive: {flight.pressure_drop / 1e3:.3g} kPa over {1e6 * channel.length:.4g} µm → "
-        f"{1e3 * flight.gap_velocity:.4g} mm/s mean in the empty gap (lubrication), "
-        f"Ca = μU/Ks = {n['capillary_number']:.3g}",
+        _describe_drive(flight),
+        f"channel ({channel.kind}): {1e15 * n['channel_area_m2'] * channel.depth:.4g} pl "
+        f"at {1e6 * channel.depth:.3g} µm depth, walls {1e12 * n['wall_area_m2']:.4g} µm², "
+        f"{int(flight.channel.grid.fluid.sum()):,} fluid nodes, {memory:.1f} MiB",
     ]
     for check in flight.checks:
         lines.append(f"  {'ok ' if check.passed else 'NO '} {check.name}: {check.text}")

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from sim import preflight
+from sim.boundary import Walls
 from sim.cell import Cell, LostMembrane, Membrane, begin_step, end_step, make_membrane
-from sim.channel import Channel, make_channel
+from sim.channel import Channel
 from sim.command import UnstableSimulation
 from sim.config import PHYSICS_VERSION, SimulationConfig
 from sim.drive import Controller, Drive, control, start_drive
@@ -104,17 +105,35 @@ def build(config: SimulationConfig) -> Model:
     flight = preflight.preflight(config)
     preflight.require(flight)
     config, units = flight.config, flight.units
-    channel = make_channel(config.channel, config.numerics.dx)
+    channel = flight.channel
     # A uniform force in a periodic channel is the same flow as a pressure drop between its ends.
     force = flight.pressure_drop / channel.length / units.force_density
     numerics = config.numerics
     magic = numerics.magic if numerics.collision == "trt" else None
-    fluid = make_fluid_model(D2Q9, channel.grid, numerics.tau, (force, 0.0), numerics.precision, magic)
+    fluid = make_fluid_model(
+        D2Q9,
+        channel.grid,
+        numerics.tau,
+        (force, 0.0),
+        numerics.precision,
+        magic,
+        _moving_walls(flight),
+        numerics.threads,
+    )
     controller = None
     if config.fluid.mean_velocity or config.fluid.flow_rate:
         target = flight.gap_velocity * config.channel.gap / (units.velocity * units.dx)
         controller = Controller(target, force / target, channel.section(config.channel.x_start))
     return Model(flight, channel, fluid, make_membrane(config, channel, units, flight.pressure_drop), controller)
+
+
+def _moving_walls(flight: preflight.Flight) -> Walls | None:
+    """Return the walls of a Couette channel: the upper moves forward, the lower backward."""
+    if flight.config.fluid.shear_rate is None:
+        return None
+    speed = flight.gap_velocity / flight.units.velocity
+    middle = float(flight.channel.to_lattice(np.zeros(2))[1])
+    return Walls(velocity=lambda x: np.stack([speed * np.sign(x[:, 1] - middle), np.zeros(len(x))], axis=1))
 
 
 def init(model: Model, on_sample: Iterable[Callable[[Sample], None]] = ()) -> State:
@@ -193,13 +212,14 @@ class _Recorder:
         channel = model.channel
         gap = channel.section(config.channel.constriction_length / 2)
         rate = flow_rate(state.drive.model, state.fluid, gap)
-        self.gap_velocity = rate / len(gap) * units.velocity
+        self.through = config.fluid.shear_rate is None
+        self.gap_velocity = rate / len(gap) * units.velocity if self.through else model.flight.gap_velocity
         self.inlet = channel.section(config.channel.x_start)
         self.rows: list[dict[str, float]] = []
         self.snapshots: list[tuple[float, np.ndarray]] = []
         path = np.linspace(config.cell.start_x, preflight.exit_position(config), 501)
-        self.path, self.path_time = path, preflight.transit_time(config, self.gap_velocity, path)
-        expected = 1.5 * self.path_time[-1] / (self.steps_per_sample * units.dt)
+        self.path, self.path_time = path, preflight.transit_time(config, channel, self.gap_velocity, path)
+        expected = model.flight.numbers["predicted_steps"] / self.steps_per_sample
         self.snapshot_stride = max(1, round(expected / config.output.snapshots))
         self.stuck_samples = int(
             STUCK_TRANSITS * config.channel.constriction_length / self.gap_velocity / (self.steps_per_sample * units.dt)
@@ -244,7 +264,9 @@ class _Recorder:
     def _outcome(self, row: dict[str, float]) -> Outcome | None:
         config = self.model.config
         channel, dx = config.channel, config.numerics.dx
-        left = row["rear_x"] > channel.constriction_length + channel.exit_taper
+        if not self.through:
+            return Outcome.SHEARED if row["time"] > float(config.numerics.max_time or np.inf) else None
+        left = row["rear_x"] > channel.x_exit
         if left and abs(row["di"] - self.rows[0]["di"]) < ROUND_AGAIN:
             return Outcome.EXITED
         if row["front_x"] > channel.x_end - 3 * dx:
@@ -260,6 +282,8 @@ class _Recorder:
         if not callbacks:
             return
         done = float(np.interp(row["x"], self.path, self.path_time) / self.path_time[-1])
+        if not self.through:
+            done = row["time"] / float(self.model.config.numerics.max_time or np.inf)
         detail = f"x = {1e6 * row['x']:.1f} µm, DI = {row['di']:.2f}, t = {1e3 * row['time']:.3f} ms"
         for callback in callbacks:
             callback(Sample("squeeze", done, row, detail))
