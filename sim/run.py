@@ -99,17 +99,35 @@ def main(argv: list[str]) -> int:
     say(describe(flight), options.quiet)
     require(flight)
     folder = run_path(options.out, flight.config)
-    if options.dry_run:
-        if options.json:
-            print_json({"folder": str(folder), "checks": [dataclasses.asdict(c) for c in flight.checks]})
-        return Exit.DONE
     result = existing(folder)
+    if options.dry_run or (result is None and not options.quiet):
+        seconds = _predict(flight, options.quiet)
+        if options.dry_run:
+            if options.json:
+                checks = [dataclasses.asdict(check) for check in flight.checks]
+                print_json({"folder": str(folder), "checks": checks, "predicted_seconds": seconds})
+            return Exit.DONE
     if result is None:
         result = write_run(folder, lambda: _simulate(flight, options.quiet), describe(flight))
     else:
         say(f"{folder}: done before, nothing computed", options.quiet)
     _report(folder, result, options)
     return _exit_code(result["outcome"])
+
+
+def _predict(flight: Flight, quiet: bool) -> float:
+    """Say and return how long the squeeze will take, from a second of stepping."""
+    from sim.simulation import build, probe
+
+    rate = 1 / probe(build(flight.config))
+    nodes = flight.channel.grid.fluid.sum()
+    seconds = flight.numbers["predicted_steps"] / rate
+    say(
+        f"  a second of stepping: {rate:,.0f} steps/s, {1e-6 * rate * nodes:.0f} million nodes/s; "
+        f"the squeeze takes about {seconds:.0f} s here, more if the cell is stiff",
+        quiet,
+    )
+    return seconds
 
 
 def _simulate(flight: Flight, quiet: bool) -> Trace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import time
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ from sim.trace import COLUMNS, Outcome, Trace
 RESIDUAL_STEPS = 500
 MAX_WARM_UP = 400_000
 MAX_MACH = 0.3
+MAX_DENSITY_CHANGE = 0.3
+DENSITY_SAMPLES = 20
+"""The density of the whole channel is checked at every so many samples: a thousandth of the run's time."""
 ROUND_AGAIN = 0.02
 """The cell is round again when its deformation index is this close to the one it started with."""
 STUCK_TRANSITS = 5.0
@@ -164,6 +168,20 @@ def advance(model: Model, state: State) -> None:
     state.steps += 1
 
 
+def probe(model: Model, seconds: float = 1.0) -> float:
+    """Return how long a step takes on this machine now (s): steps are taken from rest for `seconds` and thrown away."""
+    state = State(Fluid(model.fluid), start_drive(model.fluid), Cell(model.membrane))
+    for _ in range(2):
+        advance(model, state)  # compiles, or loads what was compiled before
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        state.cell.x[:] = model.membrane.start  # stays where it is, also when the flow has picked up
+        for _ in range(20):
+            advance(model, state)
+        count += 20
+    return (time.perf_counter() - start) / count
+
+
 def simulate(config: SimulationConfig, on_sample: Iterable[Callable[[Sample], None]] = ()) -> Trace:
     """Simulate one cell from its start until it is out, stuck, or the time is over.
 
@@ -230,6 +248,8 @@ class _Recorder:
         model, units = self.model, self.model.flight.units
         x = model.channel.to_si(state.cell.x)
         _check_flow(model, state)
+        if len(self.rows) % DENSITY_SAMPLES == 0:
+            _check_density(model, state)
         row = outline_measures(x)
         _, inlet = moments(state.drive.model, state.fluid, self.inlet)
         row["time"] = state.steps * units.dt
@@ -317,6 +337,18 @@ def _check_flow(model: Model, state: State) -> None:
         raise _unstable(model, state, f"the flow reaches Mach {mach:.2g} (at most {MAX_MACH}) at {place}")
 
 
+def _check_density(model: Model, state: State) -> None:
+    """Raise where the density anywhere in the channel has left the range of weak compressibility."""
+    inside = np.flatnonzero(model.fluid.grid.fluid)
+    density, _ = moments(state.drive.model, state.fluid, inside)
+    change = np.where(np.isfinite(density), abs(density - 1), np.inf)
+    worst = int(np.argmax(change))
+    if not change[worst] < MAX_DENSITY_CHANGE:
+        place = _place(model, model.fluid.grid.coordinates(inside[worst : worst + 1])[0])
+        what = f"the density departs by {change[worst]:.2g} from 1 (at most {MAX_DENSITY_CHANGE}) at {place}"
+        raise _unstable(model, state, what)
+
+
 def _place(model: Model, position: np.ndarray) -> str:
     x, y = 1e6 * model.channel.to_si(position)
     return f"x = {x:.2f} µm, y = {y:.2f} µm"
@@ -371,7 +403,9 @@ def _warm_up(model: Model, fluid: Fluid, drive: Drive, on_sample: Iterable[Calla
             step(drive.model, fluid)
         density, velocity = moments(drive.model, fluid, inside)
         largest = np.linalg.norm(velocity, axis=1).max()
-        if not (np.isfinite(largest) and largest < MAX_MACH * np.sqrt(CS2) and abs(density - 1).max() < 0.3):
+        if not (
+            np.isfinite(largest) and largest < MAX_MACH * np.sqrt(CS2) and abs(density - 1).max() < MAX_DENSITY_CHANGE
+        ):
             raise UnstableSimulation(
                 f"the flow of the empty channel broke down at step {fluid.steps}; {Outcome.UNSTABLE.value}"
             )

@@ -79,7 +79,10 @@ def test_a_stuck_run_is_kept_and_exits_with_4(tiny, tmp_path):
 def test_dry_run_computes_nothing(tmp_path):
     done = sim_run("--dry-run", "--json", cwd=tmp_path)
     assert done.returncode == 0
-    assert all(check["passed"] for check in json.loads(done.stdout)["checks"])
+    plan = json.loads(done.stdout)
+    assert all(check["passed"] for check in plan["checks"])
+    assert 0.5 < plan["predicted_seconds"] < 600
+    assert "steps/s" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

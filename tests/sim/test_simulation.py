@@ -186,6 +186,15 @@ def test_an_unstable_flow_is_told(small, monkeypatch):
     assert "broke down" in text
 
 
+def test_a_density_out_of_range_is_told_with_its_place(small):
+    model = build(small)
+    state = init(model)
+    node = model.channel.section(2e-6)[3]
+    state.fluid.populations[0, node] += 0.5
+    with pytest.raises(UnstableSimulation, match=r"density departs by 0\.5.* at x = [12]\.\d\d µm"):
+        simulation._check_density(model, state)
+
+
 def test_a_node_in_the_wall_is_told(small):
     model = build(small)
     state = init(model)
