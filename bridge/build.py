@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from bridge.command import Exit, InputError, print_json, progress, run_command, say
+from bridge.command import Exit, InputError, check_output, parse_arguments, print_json, progress, run_command, say
 
 if TYPE_CHECKING:
     from bridge.optics import Microscope
@@ -50,8 +50,10 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
     Raises
     ------
     InputError
-        If a path is no folder.
+        If there is no path, or one is no folder.
     """
+    if not paths:
+        raise InputError("no run given; name run folders, or a folder that holds them")
     found = []
     for path in paths:
         if not path.is_dir():
@@ -94,6 +96,8 @@ def build(
     ------
     InputError
         If no run can be used.
+    OSError
+        If the only run cannot be read.
     """
     from bridge.optics import Microscope
     from bridge.records import VIEWS
@@ -107,7 +111,9 @@ def build(
         on_progress(number / len(runs), run.name)
         try:
             trace = read_trace(run)
-        except InputError as error:
+        except (InputError, OSError) as error:
+            if len(runs) == 1:
+                raise
             skipped(str(error))
             continue
         row = _row(trace, run)
@@ -210,7 +216,9 @@ def _meta(labels: Sequence[str], seed: int, microscope: Microscope) -> dict[str,
 class Arguments:
     """Turn finished runs into a dataset: pictures of each cell before and at the end of the squeeze, and features."""
 
-    runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    runs: Annotated[
+        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN…", help_behavior_hint="(required)")
+    ]
     """Run folders, or folders that hold them."""
     out: Path
     """Dataset to write (.h5)."""
@@ -226,11 +234,12 @@ class Arguments:
 
 def main(argv: list[str]) -> int:
     """Run the command; see `Arguments`."""
-    arguments = tyro.cli(Arguments, prog="python -m bridge.build", args=argv)
+    arguments = parse_arguments(Arguments, "bridge.build", argv)
     if not 8 <= arguments.size <= 1024:
         raise InputError(f"--size = {arguments.size} px: choose 8 to 1024")
     if arguments.seed < 0:
         raise InputError(f"--seed = {arguments.seed}: must not be negative")
+    check_output(arguments.out, ".h5", ".hdf5")
     runs = find_runs(arguments.runs)
     from bridge.records import write_dataset
 

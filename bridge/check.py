@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from bridge.command import Exit, print_json, run_command, say
+from bridge.command import Exit, parse_arguments, print_json, run_command, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -230,15 +230,16 @@ def _one_feature(dataset: Dataset, name: str) -> list[Finding]:
     ids = dataset.table["cell_id"].astype(str).to_numpy()
     if np.isnan(values).all():
         return [Finding("error", "feature-empty", f"{name}: missing for all cells", (), "leave the column out")]
+    shown = "" if unit == "1" else f" {unit}"
     findings = _unit(dataset, name, values)
     if len(values) > 1 and np.nanmin(values) == np.nanmax(values):
-        what = f"{name}: {np.nanmin(values):g} {unit} for every cell"
+        what = f"{name}: {np.nanmin(values):g}{shown} for every cell"
         findings.append(Finding("warning", "feature-constant", what, (), "leave the column out: it tells nothing"))
     low, high = _limits(name, unit)
     outside = (values < low) | (values > high)
     if outside.any():
         worst = values[outside][np.argmax(np.abs(values[outside]))]
-        what = f"{name}: {worst:g} {unit} is impossible ({low:g} to {high:g}), for {outside.sum()} cells"
+        what = f"{name}: {worst:g}{shown} is impossible ({low:g} to {high:g}), for {outside.sum()} cells"
         remedy = "correct the unit or the values"
         findings.append(Finding("error", "feature-impossible", what, tuple(ids[outside]), remedy))
     return findings
@@ -250,7 +251,7 @@ def _unit(dataset: Dataset, name: str, values: np.ndarray) -> list[Finding]:
     from sim.features import FEATURES
 
     unit = dataset.units[name]
-    remedy = "get the values before scaling; else train on this source alone, or with --align"
+    remedy = "get the values before scaling; else train on this source alone"
     if unit == SCALE_LOST:
         return [Finding("warning", "scale-lost", f"{name}: scaled to 0 … 1, and the scale is lost", (), remedy)]
     splits = dataset.table["split"].astype(str).to_numpy()
@@ -267,7 +268,7 @@ def _unit(dataset: Dataset, name: str, values: np.ndarray) -> list[Finding]:
         return [Finding("error", "unit-wrong", what, (), "correct the unit or the column's name")]
     if unit != expected:
         what = f"{name}: in {unit!r}, not in {expected}"
-        remedy = "mix it with other sources only with --align"
+        remedy = "train on it alone, not together with sources in another unit"
         return [Finding("info", "unit-not-si", what, (), remedy)]
     return []
 
@@ -296,7 +297,7 @@ class Arguments:
 
 def main(argv: list[str]) -> int:
     """Run the command; see `Arguments`."""
-    arguments = tyro.cli(Arguments, prog="python -m bridge.check", args=argv)
+    arguments = parse_arguments(Arguments, "bridge.check", argv)
     from bridge.records import read_dataset
 
     dataset = read_dataset(arguments.dataset)

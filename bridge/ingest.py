@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from bridge.command import Exit, InputError, print_json, progress, run_command, say
+from bridge.command import Exit, InputError, check_output, parse_arguments, print_json, progress, run_command, say
 
 if TYPE_CHECKING:
     from bridge.records import Dataset
@@ -60,7 +60,7 @@ def merge(datasets: Sequence[Dataset]) -> Dataset:
             if units.setdefault(name, unit) != unit:
                 raise DatasetError(
                     f"{name} is in {units[name]!r} in one source and {unit!r} in another; "
-                    "ingest them into two files and align them in training"
+                    "ingest them into files of their own, and train on each alone"
                 )
     table = pd.concat([dataset.table for dataset in datasets], ignore_index=True)
     twice = table.loc[table["cell_id"].duplicated(), "cell_id"].to_list()
@@ -94,12 +94,14 @@ def _or_blank(array: Any, shape: tuple[int, ...], dtype: str) -> Any:
 class Arguments:
     """Turn recordings and tables of others into a dataset."""
 
-    sources: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    sources: Annotated[
+        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE…", help_behavior_hint="(required)")
+    ]
     """Folders in the reference layout (train_data.csv, Train/, …) and CSV tables."""
     out: Path
     """Dataset to write (.h5)."""
-    classes: tuple[str, ...] = ()
-    """Labels that may occur; another one is an error. By default any."""
+    classes: Annotated[tuple[str, ...], tyro.conf.arg(metavar="LABEL…", help_behavior_hint="(default: any)")] = ()
+    """Labels that may occur; another one is an error."""
     json: bool = False
     """Print one JSON object on standard output."""
     quiet: bool = False
@@ -108,9 +110,10 @@ class Arguments:
 
 def main(argv: list[str]) -> int:
     """Run the command; see `Arguments`."""
-    arguments = tyro.cli(Arguments, prog="python -m bridge.ingest", args=argv)
+    arguments = parse_arguments(Arguments, "bridge.ingest", argv)
     if not arguments.sources:
         raise InputError("no source given; name a folder with train_data.csv and Train/, or a CSV table")
+    check_output(arguments.out, ".h5", ".hdf5")
     from dataclasses import replace
     from importlib.metadata import version
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import numpy as np
 import tyro
 
-from bridge.command import Exit, InputError, print_json, replacing, run_command, say
+from bridge.command import Exit, InputError, check_output, parse_arguments, print_json, replacing, run_command, say
 
 if TYPE_CHECKING:
     from bridge.body import CellBody
@@ -207,8 +207,8 @@ class Arguments:
     """Picture to write (.png)."""
     moment: Literal["first", "middle", "squeezed"] = "middle"
     """Before the squeeze, midway in the constriction, or at the end of the squeeze."""
-    size: int | None = None
-    """Width of the picture (px); by default that of the camera, 6 px per µm."""
+    size: int = 0
+    """Width of the picture (px); 0: that of the camera, 6 px per µm."""
     seed: int = 0
     """Draws the cell's inner structure, lamp, focus and noise; same seed, same bytes."""
     json: bool = False
@@ -219,9 +219,12 @@ class Arguments:
 
 def main(argv: list[str]) -> int:
     """Run the command; see `Arguments`."""
-    arguments = tyro.cli(Arguments, prog="python -m bridge.render", args=argv)
-    if arguments.size is not None and not 16 <= arguments.size <= 16384:
-        raise InputError(f"--size = {arguments.size} px: choose 16 to 16384")
+    arguments = parse_arguments(Arguments, "bridge.render", argv)
+    if arguments.size and not 16 <= arguments.size <= 16384:
+        raise InputError(f"--size = {arguments.size} px: choose 16 to 16384, or 0 for that of the camera")
+    if arguments.seed < 0:
+        raise InputError(f"--seed = {arguments.seed}: must not be negative")
+    check_output(arguments.out, ".png")
     from PIL import Image
 
     from bridge.optics import Microscope
@@ -237,7 +240,7 @@ def main(argv: list[str]) -> int:
         )
     image = Image.fromarray(pixels)
     pixel_size = microscope.pixel_size
-    if arguments.size is not None:
+    if arguments.size:
         pixel_size *= image.width / arguments.size
         height = max(1, round(image.height * arguments.size / image.width))
         image = image.resize((arguments.size, height), Image.Resampling.LANCZOS)

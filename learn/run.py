@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from bridge.command import Exit, print_json, run_command, say
+from bridge.command import Exit, parse_arguments, print_json, run_command, say
 from learn.config import Diverged, TrainConfig, load_config, parse_config, preset_names
 
 DEFAULT_PRESET = "miml"
@@ -21,12 +21,14 @@ class Options:
 
     dataset: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
     """Dataset of cells (.h5); repeat it to pool several."""
-    workdir: Path | None = None
-    """Folder of the run; by default runs/learn-NAME-DIGEST. Run again, an interrupted training goes on."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    workdir: Annotated[
+        Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="(default: runs/learn-NAME-DIGEST)")
+    ] = None
+    """Folder of the run. Run again, an interrupted training goes on."""
+    json: bool = False
     """Print the report as one JSON object on standard output."""
-    quiet: tyro.conf.FlagCreatePairsOff[bool] = False
-    """No text on standard error."""
+    quiet: bool = False
+    """Print errors only."""
 
 
 def main(argv: list[str]) -> int:
@@ -53,19 +55,21 @@ def parse(argv: list[str], preset: str) -> tuple[Options, TrainConfig]:
     """Return options and configuration: the preset, overridden by the command line."""
     base = load_config(preset)
     # Fields without their limits: tyro reads the words, `parse_config` then says what is wrong with a value.
-    fields: list[Any] = [
-        (name, Annotated[info.annotation, tyro.conf.arg(help=info.description)], getattr(base, name))
-        for name, info in TrainConfig.model_fields.items()
-    ]
+    fields: list[Any] = []
+    for name, info in TrainConfig.model_fields.items():
+        metavar = "NAME…" if info.annotation == tuple[str, ...] else None
+        field = Annotated[info.annotation, tyro.conf.arg(help=info.description, metavar=metavar)]
+        fields.append((name, field, getattr(base, name)))
     settings = make_dataclass("Settings", fields, frozen=True)
     settings.__doc__ = f"Settings, shown with the values of the preset {preset}."
     arguments = make_dataclass(
         "Arguments",
         [("run", tyro.conf.OmitArgPrefixes[Options]), ("training", tyro.conf.OmitArgPrefixes[settings])],
     )
-    parsed = tyro.cli(
+    parsed = parse_arguments(
         arguments,
-        args=argv,
+        "learn.run",
+        argv,
         prog="python -m learn.run [PRESET or FILE.toml]",
         description=f"Train a classifier of cells. Presets: {', '.join(preset_names())} (default {DEFAULT_PRESET}).",
     )

@@ -191,7 +191,8 @@ def stack_pictures(pictures: dict[str, dict[str, np.ndarray]]) -> tuple[np.ndarr
     DatasetError
         If sizes or depths differ.
     """
-    first_name, first = next((name, image) for name, views in pictures.items() for image in views.values())
+    cell, views = next(iter(pictures.items()))
+    shown, first = next(iter(views.items()))
     images = np.zeros((len(pictures), len(VIEWS), *first.shape), first.dtype)
     present = np.zeros(images.shape[:2], bool)
     for i, (name, views) in enumerate(pictures.items()):
@@ -199,7 +200,7 @@ def stack_pictures(pictures: dict[str, dict[str, np.ndarray]]) -> tuple[np.ndarr
             if image.shape != first.shape or image.dtype != first.dtype:
                 raise DatasetError(
                     f"pictures differ: {name} ({view}) is {image.dtype} {image.shape[1]} x {image.shape[0]} px, "
-                    f"{first_name} {first.dtype} {first.shape[1]} x {first.shape[0]} px; bring all to one"
+                    f"{cell} ({shown}) {first.dtype} {first.shape[1]} x {first.shape[0]} px; bring all to one"
                 )
             images[i, VIEWS.index(view)], present[i, VIEWS.index(view)] = image, True
     return images, present

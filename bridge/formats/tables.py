@@ -29,6 +29,8 @@ _ALIASES = {
     # not "deform": in deformability cytometry that is 1 - circularity
     "deformation_index": ("deformability", "deformationindex", "di"),
 }
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+"""A number as tables hold it; Python reads more, such as 8_5."""
 _TEXT = ("cell_id", "label", "group", "split")
 _UNITS = {
     "px_per_frame_above_min": ("px/frame above minimum", 1.0),
@@ -195,19 +197,14 @@ def _is_numeric(column: Column, texts: list[str]) -> bool:
     """Return whether a column is numbers: known features must be, others are if every value is one."""
     if column.unit:
         return True
-    try:
-        return any(text.strip() for text in texts) and all(math.isfinite(float(text)) for text in texts if text.strip())
-    except ValueError:
-        return False
+    filled = [text.strip() for text in texts if text.strip()]
+    return bool(filled) and all(_NUMBER.fullmatch(text) for text in filled)
 
 
 def _number(path: Path, row: int, column: Column, text: str) -> float:
     if text.lower() in ("", "nan", "na"):
         return math.nan
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.inf
+    value = float(text) if _NUMBER.fullmatch(text) else math.inf
     if not math.isfinite(value):
         raise DatasetError(
             f"{path}: row {row}: {column.header} = {text!r} is no number; write it with a decimal point, "

@@ -85,7 +85,11 @@ def test_no_usable_run_is_an_error(tmp_path, command):
     (tmp_path / "empty").mkdir()
     done = command("bridge.build", tmp_path / "empty", "--out", tmp_path / "cells.h5")
     assert done.returncode == 2
-    assert "none of 1 run folders can be used" in done.stderr
+    assert done.stderr.startswith(f"error: {tmp_path / 'empty'}: not a finished run folder")
+    (tmp_path / "other").mkdir()
+    done = command("bridge.build", tmp_path / "empty", tmp_path / "other", "--out", tmp_path / "cells.h5")
+    assert done.returncode == 2
+    assert "none of 2 run folders can be used" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "cells.h5").exists()
 

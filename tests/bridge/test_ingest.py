@@ -94,3 +94,15 @@ def test_table_of_the_papers_cells(shared):
         "deformation_index": "1",
     }
     assert dataset.images is None
+
+
+@pytest.mark.parametrize("text", ["8_5", "٨٥", "0x55", "1e999", "inf", "fast"])
+def test_what_is_no_number_in_a_table_is_refused(tmp_path, text):
+    (tmp_path / "a.csv").write_text(f"cell_id,label,DI\na,x,{text}\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match=f"a.csv: row 2: DI = '{text}' is no number"):
+        read_source(tmp_path / "a.csv")
+
+
+def test_numbers_in_a_table_are_read(tmp_path):
+    (tmp_path / "a.csv").write_text("cell_id,label,DI\n" + "".join(f"{t},x,{t}\n" for t in ("1", "-.5", "+2.", "1E-3")))
+    assert read_source(tmp_path / "a.csv").table["deformation_index"].to_list() == [1, -0.5, 2, 1e-3]
