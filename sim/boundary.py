@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.grid import Grid, Links
-from sim.kernels.walls import combine_slots, copy_slots, open_slots
+from sim.kernels.walls import combine_slots, open_slots
 from sim.lattice import CS2, VelocitySet
+
+SHORTEST_ROW = 8
+"""Copied links that follow each other are copied as a row from this number on."""
 
 PointFunction = Callable[[np.ndarray], np.ndarray]
 """Takes points (n, d) in lattice units, node (i, j) at (i, j)."""
@@ -42,17 +45,15 @@ class Boundary:
 
     Attributes
     ----------
-    ghost, real, node
-        Links that are copies, in the order of their nodes: slots (n,) and flat node.
+    copies
+        Links that are copies, for the odd kernel, see `_copies`.
     before, after
         Arguments of `combine_slots` before and after an odd step.
     open_before, open_after
         Arguments of `open_slots` before and after an odd step.
     """
 
-    ghost: np.ndarray
-    real: np.ndarray
-    node: np.ndarray
+    copies: tuple[np.ndarray, ...]
     before: tuple[np.ndarray, ...]
     after: tuple[np.ndarray, ...]
     open_before: tuple
@@ -65,14 +66,6 @@ class Boundary:
     def drain(self, f: np.ndarray) -> None:
         """Apply the rules that are no copies, after an odd step."""
         _apply(f, self.after, self.open_after)
-
-    def fill_copies(self, f: np.ndarray, first: int, last: int) -> None:
-        """Apply the copies of some links, before an odd step of their nodes."""
-        copy_slots(f, self.ghost, self.real, first, last)
-
-    def drain_copies(self, f: np.ndarray, first: int, last: int) -> None:
-        """Apply the copies of some links, after an odd step of their nodes."""
-        copy_slots(f, self.real, self.ghost, first, last)
 
 
 def _apply(f: np.ndarray, combined: tuple[np.ndarray, ...], opened: tuple) -> None:
@@ -102,11 +95,38 @@ def make_boundary(grid: Grid, lattice: VelocitySet, links: Links, walls: Walls, 
     combined = (np.isfinite(fraction) | (gain != 0)) & ~opened
     plain = ~opened & ~combined
     return Boundary(
-        links.ghost[plain],
-        links.real[plain],
-        links.node[plain],
+        _copies(grid, links, plain),
         *_combinations(grid, lattice, links, combined, fraction, gain, dtype),
         *_openings(grid, lattice, links, opened, density, dtype),
+    )
+
+
+def _copies(grid: Grid, links: Links, chosen: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the copied links by the run of their node: single ones, and rows of consecutive slots.
+
+    The first of the ones of each run and their end (runs + 1,), ghost and real slots (n,); the same for the rows, and
+    the lengths of the rows.
+    """
+    order = np.flatnonzero(chosen)
+    run = np.searchsorted(grid.start, links.node[order], side="right")  # counts from 1
+    by_slot = np.lexsort((links.ghost[order], run))
+    order, run = order[by_slot], run[by_slot]
+    ghost, real = links.ghost[order].astype(np.int64), links.real[order].astype(np.int64)
+    new = np.ones(len(order) + 1, dtype=bool)
+    new[1:-1] = (np.diff(ghost) != 1) | (np.diff(real) != 1) | (np.diff(run) != 0)
+    first = np.flatnonzero(new[:-1])
+    length = np.diff(np.flatnonzero(new))
+    in_row = np.repeat(length >= SHORTEST_ROW, length)
+    rows = first[length >= SHORTEST_ROW]
+    bounds = np.arange(1, len(grid.start) + 2)
+    return (
+        np.searchsorted(run[~in_row], bounds).astype(np.uint32),
+        links.ghost[order[~in_row]],
+        links.real[order[~in_row]],
+        np.searchsorted(run[rows], bounds).astype(np.uint32),
+        links.ghost[order[rows]],
+        links.real[order[rows]],
+        length[length >= SHORTEST_ROW].astype(np.uint32),
     )
 
 
@@ -125,7 +145,7 @@ def _combinations(
     f_q(x)/2δ + (1 - 1/2δ) f_opposite(x); a moving wall adds gain min(1, 1/2δ). Where δ < ½ and x' is no fluid, δ counts
     as ½. Before an odd step f_q(x) lies in slot opposite(q) of x; after it, where x scattered it.
     """
-    q, node = links.direction[chosen], links.node[chosen]
+    q, node = links.direction[chosen].astype(np.intp), links.node[chosen].astype(np.intp)
     strides = np.array(grid.strides)
     behind = node - lattice.c[q] @ strides
     wrapped = grid.wrap(grid.coordinates(node) - lattice.c[q]) @ strides
@@ -148,7 +168,7 @@ def _openings(
     grid: Grid, lattice: VelocitySet, links: Links, chosen: np.ndarray, density: np.ndarray, dtype: np.dtype
 ) -> tuple[tuple, tuple]:
     """Return the arguments of `open_slots` before and after an odd step."""
-    q, node = links.direction[chosen], links.node[chosen]
+    q, node = links.direction[chosen].astype(np.intp), links.node[chosen].astype(np.intp)
     offset = lattice.c @ np.array(grid.strides)
     k = np.arange(lattice.q)
     local = (lattice.opposite * grid.block)[None, :] + node[:, None]

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from sim.command import InputError
 
-PHYSICS_VERSION = 1
+PHYSICS_VERSION = 2
 """Raised whenever the same configuration gives other results."""
 
 METRES = {"m": 1.0, "mm": 1e-3, "um": 1e-6}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import itertools
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -36,7 +38,7 @@ class FluidModel:
     dtype
         float32 or float64.
     slabs
-        For each thread: first and last run of fluid nodes, first and last copied link.
+        For each thread: first and last run of fluid nodes.
     kernels
         Module with the compiled steps ``even`` and ``odd``.
     """
@@ -48,7 +50,7 @@ class FluidModel:
     omega: tuple[float, float]
     force: tuple[float, ...]
     dtype: np.dtype
-    slabs: tuple[tuple[int, int, int, int], ...]
+    slabs: tuple[tuple[int, int], ...]
     kernels: ModuleType = field(repr=False)
 
 
@@ -69,6 +71,8 @@ class Fluid:
         The part of each run of fluid nodes that lies in the box (runs,) uintp.
     steps
         Number of steps taken.
+    model, arguments
+        Model of the last step, and what its kernels are called with.
     """
 
     def __init__(self, model: FluidModel) -> None:
@@ -80,6 +84,8 @@ class Fluid:
         self.box_start = model.grid.stop.copy()
         self.box_stop = model.grid.stop.copy()
         self.steps = 0
+        self.model: FluidModel | None = None
+        self.arguments: tuple = ()
 
 
 def make_fluid_model(
@@ -116,24 +122,18 @@ def make_fluid_model(
     dtype = np.dtype(precision)
     boundary = make_boundary(grid, lattice, links, walls or Walls(), dtype)
     kernels = load_kernels(lattice, grid, precision)
-    slabs = _slabs(grid, boundary, threads)
+    slabs = _slabs(grid, threads)
     return FluidModel(lattice, grid, links, boundary, (1 / tau, 1 / tau_odd), force, dtype, slabs, kernels)
 
 
-def _slabs(grid: Grid, boundary: Boundary, threads: int) -> tuple[tuple[int, int, int, int], ...]:
+def _slabs(grid: Grid, threads: int) -> tuple[tuple[int, int], ...]:
     """Return the parts of about equal numbers of nodes that threads may update at the same time.
 
     In an odd step no two nodes touch the same slot, nor do their copied links: a slab needs no barrier.
     """
     done = np.concatenate(([0], np.cumsum(grid.stop - grid.start)))
     cuts = np.searchsorted(done, np.linspace(0, done[-1], threads + 1))
-    first_node = np.append(grid.start, np.uintp(grid.nodes)).astype(np.intp)[cuts]
-    links = np.searchsorted(boundary.node, first_node)
-    return tuple(
-        (int(cuts[t]), int(cuts[t + 1]), int(links[t]), int(links[t + 1]))
-        for t in range(threads)
-        if cuts[t + 1] > cuts[t]
-    )
+    return tuple((int(a), int(b)) for a, b in itertools.pairwise(cuts) if b > a)
 
 
 @functools.cache
@@ -167,42 +167,46 @@ def load_kernels(lattice: VelocitySet, grid: Grid, precision: str) -> ModuleType
 
 def step(model: FluidModel, fluid: Fluid) -> None:
     """Collide and stream once, in place."""
-    odd = fluid.steps % 2 == 1
-    if odd:
-        model.boundary.fill(fluid.f)
-    if len(model.slabs) == 1:
-        _update(model, fluid, odd, model.slabs[0])
+    if fluid.model is not model:
+        _bind(model, fluid)
+    if fluid.steps % 2 == 0:
+        _sweep(model, model.kernels.even, fluid.arguments)
     else:
-        pool = _pool(len(model.slabs))
-        for done in [pool.submit(_update, model, fluid, odd, slab) for slab in model.slabs]:
-            done.result()
-    if odd:
+        model.boundary.fill(fluid.f)
+        _sweep(model, model.kernels.odd, fluid.arguments + model.boundary.copies)
         model.boundary.drain(fluid.f)
     fluid.steps += 1
 
 
-def _update(model: FluidModel, fluid: Fluid, odd: bool, slab: tuple[int, int, int, int]) -> None:
-    """Update the nodes of one slab."""
-    grid, boundary, cast = model.grid, model.boundary, model.dtype.type
-    if odd:
-        boundary.fill_copies(fluid.f, slab[2], slab[3])
-    kernel = model.kernels.odd if odd else model.kernels.even
-    kernel(
+def _bind(model: FluidModel, fluid: Fluid) -> None:
+    """Put together the arguments of the kernels, which are the same in every step."""
+    cast = model.dtype.type
+    fluid.model = model
+    fluid.arguments = (
         fluid.f,
-        grid.start,
-        grid.stop,
+        model.grid.start,
+        model.grid.stop,
         fluid.box_start,
         fluid.box_stop,
-        slab[0],
-        slab[1],
         cast(model.omega[0]),
         cast(model.omega[1]),
         *(cast(g) for g in model.force),
         *fluid.force,
         *fluid.velocity,
     )
-    if odd:
-        boundary.drain_copies(fluid.f, slab[2], slab[3])
+
+
+def _sweep(model: FluidModel, kernel: Callable[..., None], arguments: tuple) -> None:
+    """Update all slabs, the first of them here."""
+    first, *others = model.slabs
+    if others:
+        pool = _pool(len(others))
+        pending = [pool.submit(kernel, *slab, *arguments) for slab in others]
+        kernel(*first, *arguments)
+        for done in pending:
+            done.result()
+    else:
+        kernel(*first, *arguments)
 
 
 def set_box(model: FluidModel, fluid: Fluid, low: np.ndarray, high: np.ndarray) -> None:

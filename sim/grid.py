@@ -10,6 +10,9 @@ from sim.lattice import VelocitySet
 
 PAD = 16
 """Grid shapes are rounded up to multiples of this, so that a sweep compiles few kernels."""
+MOST_PADDING = 1 / 32
+"""Where PAD would add more to an axis of more than 4 PAD nodes, a smaller power of two takes its place: lines of the
+cache that no run needs are fetched all the same, so that a padded row costs time as well as memory."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,11 @@ def make_grid(fluid: np.ndarray, periodic: tuple[bool, ...]) -> Grid:
 
 def padded(interior: int) -> int:
     """Return the length of an axis of the grid whose box has `interior` nodes."""
-    return -(-(interior + 2) // PAD) * PAD
+    needed = interior + 2
+    step = PAD
+    while needed > 4 * PAD and -needed % step > MOST_PADDING * needed:
+        step //= 2
+    return needed + -needed % step
 
 
 def _runs(fluid: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -116,7 +123,7 @@ class Links:
     Attributes
     ----------
     ghost, real
-        Slots (n,) uintp.
+        Slots (n,) unsigned.
     wall
         Whether the link ends at a wall (n,) bool.
     direction
@@ -154,8 +161,14 @@ def make_links(grid: Grid, lattice: VelocitySet) -> Links:
         parts.append(np.stack([ghost, real, solid, direction, nodes])[:, leaving])
     ghost, real, wall, direction, node = np.concatenate(parts, axis=1)
     order = np.argsort(node, kind="stable")
+    # There are millions of links in a large periodic box: they are kept in as few bytes as they need.
+    slot = np.min_scalar_type(lattice.q * grid.block)
     return Links(
-        ghost[order].astype(np.uintp), real[order].astype(np.uintp), wall[order] > 0, direction[order], node[order]
+        ghost[order].astype(slot),
+        real[order].astype(slot),
+        wall[order] > 0,
+        direction[order].astype(np.uint8),
+        node[order].astype(np.min_scalar_type(-grid.nodes)),
     )
 
 

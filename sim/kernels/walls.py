@@ -3,18 +3,12 @@
 A slot outside the fluid (`ghost`) stands for a slot inside (`real`): before an odd step, the step reads from
 the ghost what comes back from the wall; after it, what was scattered to the ghost goes to the real slot.
 For half-way bounce-back the real slot is the opposite direction of the same node, for a periodic face the
-same direction at the other end; both are copies. All other rules are listed link by link.
+same direction at the other end; both are copies, made by the odd step itself (`sim.kernels.lbm`) run by run. All
+other rules are here.
 """
 
 import numba
 import numpy as np
-
-
-@numba.njit(cache=True, nogil=True)
-def copy_slots(f, target, source, first, last):
-    """Copy populations from `source` to `target` slots, links `first` to `last`."""
-    for k in range(first, last):
-        f[target[k]] = f[source[k]]
 
 
 @numba.njit(cache=True, nogil=True)
