@@ -1,11 +1,9 @@
-"""Reference cases of `python -m sim.verify`: what each is, and the rows and curves it returns."""
+"""Reference cases of `python -m sim.verify`: the rows and curves they return."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 Tick = Callable[[float], None]
 """Told now and then what fraction of a case is done."""
@@ -90,52 +88,3 @@ class Result:
 
     rows: tuple[Row, ...]
     curves: tuple[Curve, ...] = ()
-
-
-@dataclass(frozen=True)
-class Case:
-    """A reference case.
-
-    Attributes
-    ----------
-    name
-        As on the command line: the family, a dash, what is special.
-    module, function
-        Where it is computed: ``sim.cases.<module>.<function>(*, tick, **parameters) -> Result``.
-    about
-        One line for ``--help``.
-    seconds
-        About how long it takes on two idle cores; weighs the progress bar.
-    full
-        Whether it is left to ``--full``.
-    parameters
-        Arguments that differ from the function's defaults.
-    """
-
-    name: str
-    module: str
-    function: str
-    about: str
-    seconds: float
-    full: bool = False
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def family(self) -> str:
-        """Cases of a family share a figure."""
-        return self.module
-
-    def compute(self, tick: Tick = lambda _: None) -> Result:
-        """Compute the case."""
-        module = importlib.import_module(f"sim.cases.{self.module}")
-        return getattr(module, self.function)(tick=tick, **self.parameters)
-
-
-CASES = (
-    Case("poiseuille", "plane", "poiseuille", "plane channel: TRT exact, error of BGK as predicted", 2),
-    Case("couette", "plane", "couette", "shear between moving walls: exact profile and wall force", 1),
-    Case("womersley", "oscillating", "womersley", "oscillating plane channel: amplitude and phase", 5),
-    Case("taylor-green", "vortices", "taylor_green", "decaying vortices: order of accuracy and viscosity", 3),
-    Case("duct", "duct", "ducts", "ducts 1:1 and 20:5.2 against the series", 15),
-)
-"""All reference cases, in the order in which they are computed."""

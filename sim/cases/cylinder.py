@@ -6,21 +6,12 @@ import numpy as np
 
 from sim.boundary import Walls
 from sim.cases import Curve, Result, Row, Tick, absolute, relative
-from sim.cases.flow import Flow, centres, relaxation_time
+from sim.cases.flow import Flow, centres, cut, relaxation_time
 from sim.cases.reference import read_reference
 from sim.lattice import D2Q9
 
 LENGTH, HEIGHT, CENTRE = 22.0, 4.1, 2.0
 """Length and height of the channel, and distance of the cylinder from inlet and lower wall, in diameters."""
-
-
-def cut(x: np.ndarray, c: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
-    """Return where links from nodes x (n, 2) along c (n, 2) enter a circle, as a fraction; NaN where they do not."""
-    offset = x - centre
-    a, b = (c**2).sum(axis=1), (offset * c).sum(axis=1)
-    square = b**2 - a * ((offset**2).sum(axis=1) - radius**2)
-    fraction = (-b - np.sqrt(np.maximum(square, 0))) / a
-    return np.where((square > 0) & (fraction > 0) & (fraction <= 1), fraction, np.nan)
 
 
 class Cylinder:
@@ -80,7 +71,7 @@ class Cylinder:
 
 
 def steady(
-    *, tick: Tick, diameter: int = 20, speed: float = 0.04, precision: str = "float64", radius: float = 0.5
+    *, tick: Tick, diameter: int = 20, speed: float = 0.02, precision: str = "float64", radius: float = 0.5
 ) -> Result:
     """Compute benchmark 2D-1: Re = 20, drag and pressure difference.
 

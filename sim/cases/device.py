@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +13,10 @@ from sim.cases import Curve, Result, Tick, relative
 from sim.cases.duct import conductance, section
 from sim.cases.flow import Flow, centres, viscosity
 from sim.cases.reference import read_reference
-from sim.channel import half_height, wall_distance
+from sim.channel import make_channel
 from sim.config import ChannelConfig
 from sim.lattice import CS2, D3Q19
+from sim.outline import outline
 
 SPEED = 0.003
 """Aim for the mean velocity in the gap, lattice units; keeps the density drop below 2 %."""
@@ -44,23 +48,24 @@ class Device:
 
 
 def make_device(dx: float, config: ChannelConfig) -> Device:
-    """Put the outline on the lattice and extrude it to the depth of the channel."""
-    nx, nz = round(config.length / dx), round(config.depth / dx)
-    across = round(config.gap / dx)
-    ny = int(np.ceil(config.width / dx - 1e-9))
-    ny += (ny - across) % 2  # walls of gap and wide channel half-way between nodes
-    x = config.x_start + centres(nx) * dx
-    y = (centres(ny) - ny / 2) * dx
-    outline = wall_distance(config, *np.meshgrid(x, y, indexing="ij")) > 1e-9 * dx
-    height = 2 * half_height(config, x) / dx
-    depth = config.depth / dx
+    """Put the channel on the lattice, and find the resistance of its sections from the outline itself."""
+    channel = make_channel(config, dx, 3)
+    inside = channel.grid.box(channel.grid.fluid)
+    x = channel.origin[0] + (1 + np.arange(len(inside))) * dx
+    wall = outline(config)
+    height, depth = 2 * np.interp(x, wall[:, 0], wall[:, 1]) / dx, config.depth / dx
     short, long = np.minimum(height, depth), np.maximum(height, depth)
     factor = np.array([conductance(w, h) for w, h in zip(long, short, strict=True)])
-    return Device(config, dx, np.repeat(outline[:, :, None], nz, axis=2), x, 12 / (factor * long * short**3))
+    return Device(config, dx, inside, x, 12 / (factor * long * short**3))
 
 
 def device(
-    *, tick: Tick, dx: float = 0.52e-6, tau: float = 1.0, precision: str = "float32", threads: int = 1, **outline: float
+    *,
+    tick: Tick,
+    dx: float = 0.52e-6,
+    tau: float = 1.0,
+    precision: str = "float32",
+    channel: Mapping[str, Any] = MappingProxyType({}),
 ) -> Result:
     """Drive the device by a pressure drop and compare with the duct series and with lubrication theory.
 
@@ -68,9 +73,9 @@ def device(
     ----------
     dx
         Lattice spacing, m; 0.4 µm gives 13 × 50 nodes in the constriction, 5.2 × 20 µm exactly.
-    tau, precision, threads
+    tau, precision
         Of the flow.
-    outline
+    channel
         Fields of `ChannelConfig` that differ from the paper's device.
 
     Notes
@@ -78,12 +83,12 @@ def device(
     Lubrication: the pressure gradient is everywhere that of a straight duct of the local section. It neglects
     what the bending of the streamlines in the tapers costs, hence the tolerance of 10 %.
     """
-    made = make_device(dx, ChannelConfig(**outline))
+    made = make_device(dx, ChannelConfig(**channel))
     nu, nodes = viscosity(tau), made.inside[len(made.x) // 3].shape
     gap, depth = round(made.config.gap / dx), nodes[1]
     rate = SPEED * gap * depth
     drive = nu * rate * made.resistance.mean()
-    flow = Flow(D3Q19, made.inside, (True, False, False), tau, (drive,), precision, threads=threads)
+    flow = Flow(D3Q19, made.inside, (True, False, False), tau, (drive,), precision)
     excess = np.cumsum(drive - nu * rate * made.resistance)
     density = 1 + (excess - excess.mean()) / CS2
     flow.set_populations(np.broadcast_to(density[:, None, None], made.inside.shape), np.zeros((3, *made.inside.shape)))

@@ -56,7 +56,7 @@ def flow_in_duct(h: int, w: int, tau: float, precision: str) -> np.ndarray:
     flow = Flow(D3Q19, inside, (False, False, True), tau, (0.0, 0.0, drive), precision)
     # The slowest mode decays as exp(-π² (1/h² + 1/w²) ν t).
     flow.advance(int(16 / (np.pi**2 * (1 / h**2 + 1 / w**2) * nu)))
-    return flow.velocity(2)[:, :, 0].T * nu / (drive * h**2)
+    return flow.velocity(2)[:w, :h, 0].T * nu / (drive * h**2)
 
 
 def ducts(

@@ -30,6 +30,15 @@ def relaxation_time(nu: float) -> float:
     return nu / CS2 + 0.5
 
 
+def cut(x: np.ndarray, c: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
+    """Return at what fraction of c (n, d) links from nodes x (n, d) enter a circle or sphere; NaN where they do not."""
+    offset = x - centre
+    a, b = (c**2).sum(axis=1), (offset * c).sum(axis=1)
+    square = b**2 - a * ((offset**2).sum(axis=1) - radius**2)
+    fraction = (-b - np.sqrt(np.maximum(square, 0))) / a
+    return np.where((square > 0) & (fraction > 0) & (fraction <= 1), fraction, np.nan)
+
+
 def _from_corner(walls: Walls | None) -> Walls:
     """Return walls that take positions as `sim.fluid` counts them, given walls that take them from the corner."""
     if walls is None:

@@ -1,0 +1,110 @@
+"""The list of reference cases: what each is called, where it is computed, how long it takes."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sim.cases import Result, Tick
+
+
+@dataclass(frozen=True)
+class Case:
+    """A reference case.
+
+    Attributes
+    ----------
+    name
+        As on the command line: the family, a dash, what is special.
+    module, function
+        Where it is computed: ``sim.cases.<module>.<function>(*, tick, **parameters) -> Result``. Cases of a
+        module share a figure.
+    about
+        One line for ``--help``.
+    seconds
+        About how long it takes on two idle cores; weighs the progress bar.
+    full
+        Whether it is left to ``--full``.
+    parameters
+        Arguments that differ from the function's defaults.
+    """
+
+    name: str
+    module: str
+    function: str
+    about: str
+    seconds: float
+    full: bool = False
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def compute(self, tick: Tick = lambda _: None) -> Result:
+        """Compute the case."""
+        module = importlib.import_module(f"sim.cases.{self.module}")
+        return getattr(module, self.function)(tick=tick, **self.parameters)
+
+
+CASES = (
+    Case("poiseuille", "plane", "poiseuille", "plane channel: TRT exact, error of BGK as predicted", 8),
+    Case("couette", "plane", "couette", "shear between moving walls: exact profile and wall force", 3),
+    Case("womersley", "oscillating", "womersley", "oscillating plane channel: amplitude and phase", 10),
+    Case("taylor-green", "vortices", "taylor_green", "decaying vortices: order of accuracy and viscosity", 3),
+    Case("duct", "duct", "ducts", "ducts 1:1 and 20:5.2: flow rate and profile against the series", 12),
+    Case("cavity-100", "cavity", "cavity", "lid-driven cavity, Re 100, 129²", 8),
+    Case("cavity-400", "cavity", "cavity", "lid-driven cavity, Re 400, 129²", 15, parameters={"reynolds": 400}),
+    Case("cavity-1000", "cavity", "cavity", "lid-driven cavity, Re 1000, 129²", 20, parameters={"reynolds": 1000}),
+    Case("cylinder-2d-1", "cylinder", "steady", "Schäfer–Turek 2D-1, Re 20: drag and pressure difference", 15),
+    Case("cylinder-2d-2", "cylinder", "vortex_street", "Schäfer–Turek 2D-2, Re 100: Strouhal number", 15),
+    Case("spheres", "spheres", "spheres", "drag of the simple cubic array of spheres, period 30", 30),
+    Case("contraction", "contraction", "contraction", "pressure drop of a slit between wide reservoirs", 17),
+    Case("device", "device", "device", "the paper's device in 3-D: gradient and pressure drop", 30),
+    Case(
+        "cavity-1000-float64",
+        "cavity",
+        "cavity",
+        "lid-driven cavity, Re 1000, 129², float64",
+        60,
+        True,
+        {"reynolds": 1000, "precision": "float64"},
+    ),
+    Case(
+        "duct-fine",
+        "duct",
+        "ducts",
+        "ducts with up to 52 nodes across",
+        60,
+        True,
+        {"square": ((32, 32), (64, 64)), "paper": ((26, 100), (52, 200)), "precisions": ("float64",)},
+    ),
+    Case("cylinder-2d-1-fine", "cylinder", "steady", "Schäfer–Turek 2D-1 at 30 nodes", 60, True, {"diameter": 30}),
+    Case(
+        "cylinder-2d-2-fine",
+        "cylinder",
+        "vortex_street",
+        "Schäfer–Turek 2D-2 at 40 nodes: Strouhal number and drag",
+        90,
+        True,
+        {"diameter": 40},
+    ),
+    Case(
+        "spheres-fine",
+        "spheres",
+        "spheres",
+        "drag of the array of spheres, staircase walls, period 62",
+        200,
+        True,
+        {"half_way": (0.064, 0.125, 0.216), "interpolated": (), "period": 62, "precisions": ("float32",)},
+    ),
+    Case("device-13", "device", "device", "the device with 13 × 50 nodes in the gap", 60, True, {"dx": 0.4e-6}),
+    Case(
+        "device-float64",
+        "device",
+        "device",
+        "the device with 20 × 77 nodes in the gap, float64",
+        400,
+        True,
+        {"dx": 0.26e-6, "precision": "float64"},
+    ),
+)
+"""All reference cases, in the order in which they are shown."""
