@@ -45,15 +45,17 @@ class Boundary:
 
     Attributes
     ----------
-    copies
-        Links that are copies, for the odd kernel, see `_copies`.
+    fills, drains
+        Links that are copies, see `_copies`: ghosts from real slots, made by the even kernel after the run of the real
+        slot, for the odd step to read; real slots from ghosts, made by the odd kernel after the run of the node.
     before, after
         Arguments of `combine_slots` before and after an odd step.
     open_before, open_after
         Arguments of `open_slots` before and after an odd step.
     """
 
-    copies: tuple[np.ndarray, ...]
+    fills: tuple[np.ndarray, ...]
+    drains: tuple[np.ndarray, ...]
     before: tuple[np.ndarray, ...]
     after: tuple[np.ndarray, ...]
     open_before: tuple
@@ -94,38 +96,41 @@ def make_boundary(grid: Grid, lattice: VelocitySet, links: Links, walls: Walls, 
     opened = np.isfinite(density)
     combined = (np.isfinite(fraction) | (gain != 0)) & ~opened
     plain = ~opened & ~combined
+    ghost, real, runs = links.ghost[plain], links.real[plain], len(grid.start)
     return Boundary(
-        _copies(grid, links, plain),
+        _copies(_run(grid, real % np.uintp(grid.block)), runs, ghost, real),
+        _copies(_run(grid, links.node[plain]), runs, real, ghost),
         *_combinations(grid, lattice, links, combined, fraction, gain, dtype),
         *_openings(grid, lattice, links, opened, density, dtype),
     )
 
 
-def _copies(grid: Grid, links: Links, chosen: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return the copied links by the run of their node: single ones, and rows of consecutive slots.
+def _run(grid: Grid, node: np.ndarray) -> np.ndarray:
+    """Return the run that each fluid node belongs to."""
+    return np.searchsorted(grid.start, node.astype(np.uintp), side="right") - 1
 
-    The first of the ones of each run and their end (runs + 1,), ghost and real slots (n,); the same for the rows, and
-    the lengths of the rows.
+
+def _copies(run: np.ndarray, runs: int, target: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return copies sorted by the run after whose update they are made, single ones and rows of consecutive slots.
+
+    The first of the single ones of each run and their end (runs + 1,), target and origin (n,); the same for the rows,
+    and the lengths of the rows.
     """
-    order = np.flatnonzero(chosen)
-    run = np.searchsorted(grid.start, links.node[order], side="right")  # counts from 1
-    by_slot = np.lexsort((links.ghost[order], run))
-    order, run = order[by_slot], run[by_slot]
-    ghost, real = links.ghost[order].astype(np.int64), links.real[order].astype(np.int64)
+    order = np.lexsort((target, run))
+    run, target, origin = run[order], target[order], origin[order]
     new = np.ones(len(order) + 1, dtype=bool)
-    new[1:-1] = (np.diff(ghost) != 1) | (np.diff(real) != 1) | (np.diff(run) != 0)
-    first = np.flatnonzero(new[:-1])
+    new[1:-1] = (np.diff(target) != 1) | (np.diff(origin) != 1) | (np.diff(run) != 0)
     length = np.diff(np.flatnonzero(new))
-    in_row = np.repeat(length >= SHORTEST_ROW, length)
-    rows = first[length >= SHORTEST_ROW]
-    bounds = np.arange(1, len(grid.start) + 2)
+    first = np.flatnonzero(new[:-1])[length >= SHORTEST_ROW]
+    single = np.repeat(length < SHORTEST_ROW, length)
+    bounds = np.arange(runs + 1)
     return (
-        np.searchsorted(run[~in_row], bounds).astype(np.uint32),
-        links.ghost[order[~in_row]],
-        links.real[order[~in_row]],
-        np.searchsorted(run[rows], bounds).astype(np.uint32),
-        links.ghost[order[rows]],
-        links.real[order[rows]],
+        np.searchsorted(run[single], bounds).astype(np.uint32),
+        target[single],
+        origin[single],
+        np.searchsorted(run[first], bounds).astype(np.uint32),
+        target[first],
+        origin[first],
         length[length >= SHORTEST_ROW].astype(np.uint32),
     )
 

@@ -170,10 +170,10 @@ def step(model: FluidModel, fluid: Fluid) -> None:
     if fluid.model is not model:
         _bind(model, fluid)
     if fluid.steps % 2 == 0:
-        _sweep(model, model.kernels.even, fluid.arguments)
+        _sweep(model, model.kernels.even, fluid.arguments + model.boundary.fills)
     else:
         model.boundary.fill(fluid.f)
-        _sweep(model, model.kernels.odd, fluid.arguments + model.boundary.copies)
+        _sweep(model, model.kernels.odd, fluid.arguments + model.boundary.drains)
         model.boundary.drain(fluid.f)
     fluid.steps += 1
 

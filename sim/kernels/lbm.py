@@ -16,6 +16,18 @@ e = 3/2 ω_even j + 3 (1 - ω_even/2) h, o = ω_odd j + (1 - ω_odd/2) h, a pair
 """
 
 AXES = "xyz"
+COPY = [
+    "for k in range(np.uintp(row[r]), np.uintp(row[r + 1])):",
+    "    a, b = np.uintp(row_target[k]), np.uintp(row_origin[k])",
+    "    for i in range(np.uintp(row_length[k])):",
+    "        f[a + i] = f[b + i]",
+    "for k in range(np.uintp(single[r]), np.uintp(single[r + 1])):",
+    "    f[np.uintp(target[k])] = f[np.uintp(origin[k])]",
+]
+"""Copies of populations after the update of run r: rows of consecutive slots, then single ones.
+
+They stand here and not in a pass of their own so that the slots are still in the cache.
+"""
 
 
 def source(c: list[tuple[int, ...]], w: list[float], strides: tuple[int, ...], block: int, dtype: str) -> str:
@@ -52,18 +64,16 @@ def _function(parity: str, c: list[tuple[int, ...]], w: list[int], strides: tupl
     force = ", ".join(f"g{a}" for a in axes)
     fields = ", ".join(f"f{a}" for a in axes)
     velocity = ", ".join(f"u{a}" for a in axes)
-    copies = ", single, ghost, real, row, row_ghost, row_real, row_length" if parity == "odd" else ""
     return [
         "",
         "",
         '@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy", fastmath={"contract", "nsz"})',
         f"def {parity}(first, last, f, start, stop, box_start, box_stop, omega_even, omega_odd,",
-        f"        {force}, {fields}, {velocity}{copies}):",
+        f"        {force}, {fields}, {velocity}, single, target, origin, row, row_target, row_origin, row_length):",
         "    keep, keep_even, keep_odd = ONE - omega_even, HALF * (ONE - omega_even), HALF * (ONE - omega_odd)",
         "    even_j, even_h = THREE_HALF * omega_even, THREE * (ONE - HALF * omega_even)",
         "    odd_h = ONE - HALF * omega_odd",
         "    for r in range(first, last):",
-        *(["        " + line for line in _copy("ghost", "real")] if copies else []),
         "        for part in range(2):",
         "            begin = np.uintp(start[r] if part == 0 else box_stop[r])",
         "            end = np.uintp(box_start[r] if part == 0 else stop[r])",
@@ -71,22 +81,7 @@ def _function(parity: str, c: list[tuple[int, ...]], w: list[int], strides: tupl
         *("                " + line for line in _body(parity, c, w, strides, block, axes, False)),
         "        for i in range(np.uintp(box_start[r]), np.uintp(box_stop[r])):",
         *("            " + line for line in _body(parity, c, w, strides, block, axes, True)),
-        *(["        " + line for line in _copy("real", "ghost")] if copies else []),
-    ]
-
-
-def _copy(target: str, origin: str) -> list[str]:
-    """Return the copies of one run's links (see `sim.kernels.walls`): first those with neighbours, then the others.
-
-    They stand here and not in a pass of their own so that the slots are in the cache when the run is updated.
-    """
-    return [
-        "for k in range(np.uintp(row[r]), np.uintp(row[r + 1])):",
-        f"    a, b = np.uintp(row_{target}[k]), np.uintp(row_{origin}[k])",
-        "    for i in range(np.uintp(row_length[k])):",
-        "        f[a + i] = f[b + i]",
-        "for k in range(np.uintp(single[r]), np.uintp(single[r + 1])):",
-        f"    f[np.uintp({target}[k])] = f[np.uintp({origin}[k])]",
+        *("        " + line for line in COPY),
     ]
 
 

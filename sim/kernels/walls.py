@@ -3,8 +3,8 @@
 A slot outside the fluid (`ghost`) stands for a slot inside (`real`): before an odd step, the step reads from
 the ghost what comes back from the wall; after it, what was scattered to the ghost goes to the real slot.
 For half-way bounce-back the real slot is the opposite direction of the same node, for a periodic face the
-same direction at the other end; both are copies, made by the odd step itself (`sim.kernels.lbm`) run by run. All
-other rules are here.
+same direction at the other end; both are copies, made by the kernels of the steps (`sim.kernels.lbm`) run by
+run: into the ghosts at the end of an even step, out of them at the end of an odd one. All other rules are here.
 """
 
 import numba
