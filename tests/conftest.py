@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from sim.files import cache_dir
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_configure(config):
     # One cache for the session and its subprocesses, kept between runs so that JIT is paid once.
-    os.environ.setdefault("MIMLAB_CACHE", str(config.cache.mkdir("mimlab")))
+    os.environ["MIMLAB_CACHE"] = str(cache_dir("tests"))
 
 
 @pytest.fixture(scope="session")
