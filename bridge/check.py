@@ -51,7 +51,7 @@ def check(dataset: Dataset) -> list[Finding]:
 
 
 def check_cells(dataset: Dataset) -> list[Finding]:
-    """Find cells that occur twice, and a split that is filled in for some cells only."""
+    """Find cells that occur twice or have no label, and a split that is filled in for some cells only."""
     findings = []
     ids = dataset.table["cell_id"].astype(str)
     for name, rows in dataset.table.groupby(ids, sort=False):
@@ -60,6 +60,10 @@ def check_cells(dataset: Dataset) -> list[Finding]:
             where = f" and stands in the splits {' and '.join(map(repr, splits))}" if len(splits) > 1 else ""
             what = f"one cell has {len(rows)} rows{where}"
             findings.append(Finding("error", "cell-twice", what, (str(name),), "keep one row a cell"))
+    nameless = tuple(ids[dataset.table["label"] == ""])
+    if nameless:
+        what = f"{len(nameless)} of {len(dataset)} cells have no label"
+        findings.append(Finding("error", "label-missing", what, nameless, "label them, or leave them out"))
     blank = ids[dataset.table["split"] == ""]
     if 0 < len(blank) < len(dataset):
         what = f"{len(blank)} of {len(dataset)} cells have no split while the others have"
@@ -152,7 +156,7 @@ def _likeness(same: list[tuple[int, str, np.ndarray]]) -> str:
 def check_classes(dataset: Dataset) -> list[Finding]:
     """Find classes that training or test lack."""
     table = dataset.table
-    labels = _unique(table["label"].astype(str))
+    labels = _unique(label for label in table["label"].astype(str) if label)
     if len(labels) == 1:
         what = f"one class only, {labels[0]!r}: nothing can be told apart"
         return [Finding("warning", "one-class", what, (), "add cells of another class")]

@@ -87,6 +87,7 @@ class Dataset:
         count = len(self.table)
         if count == 0:
             raise DatasetError("dataset holds no cell")
+        self._check_columns()
         if self.images is not None:
             shape = self.images.shape
             if (
@@ -105,6 +106,20 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    def _check_columns(self) -> None:
+        for name in REQUIRED:
+            numeric = pd.api.types.is_numeric_dtype(self.table[name])
+            if numeric if name != "fold" else not pd.api.types.is_integer_dtype(self.table[name]):
+                kind = "text" if name != "fold" else "whole numbers, -1 where there is no fold"
+                raise DatasetError(f"column {name} holds {self.table[name].to_list()[0]!r}; it must be {kind}")
+        for name in self.units:
+            if name in self.table and not pd.api.types.is_numeric_dtype(self.table[name]):
+                value = self.table[name].to_list()[0]
+                raise DatasetError(f"column {name} has a unit but holds {value!r}; it must be numbers")
+        odd = next((value for value in self.table["split"] if value not in ("train", "test", "")), None)
+        if odd is not None:
+            raise DatasetError(f"column split holds {odd!r}; it must be train, test or empty")
 
     @property
     def features(self) -> list[str]:
@@ -135,9 +150,8 @@ def write_dataset(path: Path | str, dataset: Dataset) -> None:
         for name, array in (("images", dataset.images), ("masks", dataset.masks)):
             if array is not None:
                 chunk = (1, *array.shape[1:])
-                file.create_dataset(
-                    name, data=array, chunks=chunk, compression="gzip", compression_opts=4, shuffle=True
-                )
+                packed = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
+                file.create_dataset(name, data=array, chunks=chunk, **packed)
         if dataset.views_present is not None:
             file.create_dataset("views_present", data=dataset.views_present)
         meta = {"schema_version": SCHEMA_VERSION, "views": list(dataset.views), **dict(dataset.meta)}

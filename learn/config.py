@@ -159,7 +159,7 @@ def parse_config(values: dict[str, Any], where: str) -> TrainConfig:
 
 
 def _explain(item: Any) -> str:
-    message = item["msg"].removeprefix("Value error, ")
+    message = item["msg"].removeprefix("Value error, ").replace("valid tuple", "list in brackets")
     if not item["loc"]:
         return message
     field = str(item["loc"][0])

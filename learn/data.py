@@ -226,14 +226,16 @@ def _features(data: Dataset, name: str, config: TrainConfig) -> np.ndarray:
     values = data.table[list(config.features)].to_numpy(dtype=float)
     missing = ~np.isfinite(values)
     if missing.any():
-        listed = ", ".join(
-            f"{feature} in {count}"
-            for feature, count in zip(config.features, missing.sum(axis=0), strict=True)
-            if count
-        )
-        kept = [f for f, bad in zip(config.features, missing.sum(axis=0), strict=True) if not bad]
+        counts = dict(zip(config.features, missing.sum(axis=0), strict=True))
+        listed = ", ".join(f"{feature} in {count}" for feature, count in counts.items() if count)
+        kept = [feature for feature, count in counts.items() if not count]
         choice = f"train without it (--features {' '.join(kept)}) or " if kept else ""
-        raise DatasetError(f"{name}: values missing of {len(data)} cells: {listed}; {choice}leave these cells out")
+        cells = [str(data.table["cell_id"].iloc[row]) for row in np.flatnonzero(missing.any(axis=1))]
+        shown = ", ".join(cells[:3]) + (", …" if len(cells) > 3 else "")
+        raise DatasetError(
+            f"{name}: values missing of {len(data)} cells: {listed} ({shown}); {choice}"
+            "build or ingest the dataset without these cells"
+        )
     return values
 
 

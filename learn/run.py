@@ -98,7 +98,7 @@ def run(
         Report, folder, and whether anything was computed.
     """
     from learn.data import dataset_digest, load_cells
-    from learn.workdir import find_workdir, start_workdir
+    from learn.workdir import alone, find_workdir, start_workdir
 
     cells = load_cells(datasets, config)
     digests = {str(dataset): dataset_digest(dataset) for dataset in datasets}
@@ -113,8 +113,9 @@ def run(
     splits = split_cells(cells, config)
     start_workdir(workdir, config, digests)
     counts = ", ".join(f"{name} {(cells.labels == k).sum()}" for k, name in enumerate(cells.classes))
-    say(f"{config.model}: {len(cells)} cells ({counts}) -> {path}", quiet)
-    return train_all(config, cells, splits, workdir, quiet), path, True
+    with alone(workdir):
+        say(f"{config.model}: {len(cells)} cells ({counts}) -> {path}", quiet)
+        return train_all(config, cells, splits, workdir, quiet), path, True
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
+import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -99,9 +101,6 @@ def start_workdir(workdir: Workdir, config: TrainConfig, datasets: Mapping[str, 
         If it cannot be written.
     """
     if (workdir.path / CONFIG).is_file():
-        # What a killed process was writing.
-        for part in workdir.path.rglob(".*.part.*"):
-            part.unlink()
         return
     workdir.path.mkdir(parents=True, exist_ok=True)
     provenance = {
@@ -114,6 +113,34 @@ def start_workdir(workdir: Workdir, config: TrainConfig, datasets: Mapping[str, 
     write_json(workdir.path / PROVENANCE, provenance)
     # The configuration last: a folder that has it is a training.
     write_text(workdir.path / CONFIG, config.to_toml())
+
+
+@contextlib.contextmanager
+def alone(workdir: Workdir) -> Iterator[None]:
+    """Keep other processes out of a folder that has been started, until the block or the process ends.
+
+    Raises
+    ------
+    WorkdirError
+        If another process trains there.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not on Windows, where two processes would only compute the same twice
+        yield
+        return
+    with (workdir.path / CONFIG).open("rb") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            replaced = os.fstat(held.fileno()).st_ino != (workdir.path / CONFIG).stat().st_ino
+        except BlockingIOError:
+            replaced = True
+        if replaced:
+            raise WorkdirError(f"{workdir.path}: another process trains there; wait for it or choose another --workdir")
+        # What a killed process was writing.
+        for part in workdir.path.rglob(".*.part.*"):
+            part.unlink()
+        yield
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -201,3 +201,10 @@ def test_every_fact_about_the_demo_set_is_found(shared):
     names = [f.check for f in findings]
     assert {"one-class-training", "class-missing", "group-divided", "group-is-class"} <= set(names)
     assert names.count("scale-lost") == 2
+
+
+def test_cells_without_a_label():
+    findings = check(with_table(label=["", *clean().table["label"][1:]]))
+    (finding,) = [finding for finding in findings if finding.check == "label-missing"]
+    assert (finding.level, finding.cells) == ("error", ("cell0",))
+    assert not [finding for finding in findings if finding.check == "class-missing"]

@@ -186,3 +186,30 @@ def test_truncated_file_is_refused(tmp_path):
 def test_missing_file_says_how_to_make_one(tmp_path):
     with pytest.raises(DatasetError, match=r"bridge\.build"):
         read_dataset(tmp_path / "none.h5")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"fold": [0.0, np.nan, 1.0]}, "column fold holds 0.0; it must be whole numbers"),
+        ({"fold": "x"}, "column fold holds 'x'"),
+        ({"split": "training"}, "column split holds 'training'; it must be train, test or empty"),
+        ({"label": 3}, "column label holds .*3.*; it must be text"),
+        ({"max_velocity": "fast"}, "column max_velocity has a unit but holds 'fast'"),
+    ],
+)
+def test_columns_of_the_wrong_kind_are_refused(columns, message):
+    with pytest.raises(DatasetError, match=message):
+        replace(example(), table=example().table.assign(**columns))
+
+
+def test_a_flipped_byte_in_a_picture_is_noticed(tmp_path):
+    path = tmp_path / "cells.h5"
+    write_dataset(path, example())
+    with h5py.File(path) as file:
+        chunk = file["images"].id.get_chunk_info(1)
+    data = bytearray(path.read_bytes())
+    data[chunk.byte_offset + chunk.size // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DatasetError, match="not a readable dataset"):
+        read_dataset(path)

@@ -38,14 +38,11 @@ def make_dataset(count: int = 80, seed: int = 0, size: int = 16, groups: int = 0
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Compiled programs are shared by the tests and by the commands they start, and by nobody else."""
+def compiled() -> None:
+    """Let the tests and the commands they start share compiled programs."""
     from learn.runtime import prepare
 
-    folder = tmp_path_factory.mktemp("cache")
-    os.environ["MIMLAB_CACHE"] = str(folder)
     prepare()
-    return folder
 
 
 @pytest.fixture

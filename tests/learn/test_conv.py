@@ -6,7 +6,7 @@ import pytest
 from learn.conv import conv, stock_conv
 
 
-@pytest.mark.parametrize("size", [1, 4, 5, 8])
+@pytest.mark.parametrize("size", [1, 4, 5])
 @pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (1, 2), (3, 1), (3, 2), (7, 2)])
 def test_value_and_gradients_are_those_of_the_stock_convolution(size, kernel, stride):
     rng = np.random.default_rng(size * 100 + kernel * 10 + stride)

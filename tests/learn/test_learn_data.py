@@ -82,7 +82,11 @@ def test_pictures_of_different_pixel_size_are_noted(dataset, save, configure):
     ("columns", "settings", "expected"),
     [
         ({}, {"features": ("transit_time",)}, "no feature 'transit_time'; did you mean 'transition_time'?"),
-        ({"max_velocity": [np.nan] * 3 + [1.0] * 77}, {}, "missing of 80 cells: max_velocity in 3; train without it"),
+        (
+            {"max_velocity": [np.nan] * 3 + [1.0] * 77},
+            {},
+            "of 80 cells: max_velocity in 3 (c0_000, c0_001, c0_002); train without",
+        ),
         ({"label": "wbc"}, {}, "at least two classes are needed, found wbc 80"),
         ({"label": [""] * 5 + ["wbc"] * 75}, {}, "5 of 80 cells have no label"),
         ({}, {"classes": ("hct116", "rbc")}, "unknown class 'wbc'; known: hct116, rbc"),

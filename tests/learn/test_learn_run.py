@@ -20,22 +20,8 @@ def files(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
 
 
-def test_help_is_quick_and_starts_no_jax(tmp_path):
-    def seconds():
-        start = time.monotonic()
-        done = call(tmp_path, "--help")
-        assert done.returncode == 0
-        assert "--learning-rate" in done.stdout
-        return time.monotonic() - start
-
-    assert min(seconds() for _ in range(3)) < 1.0
-    loaded = (
-        "import sys, learn, learn.run; print([m for m in sys.modules if m in ('jax', 'flax', 'pandas', 'sklearn')])"
-    )
-    assert subprocess.check_output([sys.executable, "-c", loaded], text=True).strip() == "[]"
-
-
-def test_train_then_report_then_refuse(tmp_path, save):
+def test_train_then_report_then_refuse(tmp_path, save, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     save(count=60, groups=10)
     words = ["features_only", "--dataset", "cells.h5", "--workdir", "w", "--folds", "2", "--epochs", "3"]
     done = call(tmp_path, *words, "--json")
@@ -53,21 +39,22 @@ def test_train_then_report_then_refuse(tmp_path, save):
     assert len(left["metrics.jsonl"].splitlines()) == 6
     assert len(left["predictions.csv"].splitlines()) == 61
 
-    again = call(tmp_path, *words, "--quiet", "--json")
-    assert (again.returncode, again.stderr) == (0, "")
-    assert json.loads(again.stdout) == report
-    other = call(tmp_path, *words[:-1], "4")
-    assert other.returncode == 2
-    assert other.stderr.startswith("error: w: holds another training (epochs = 3, now 4)")
+    assert main([*words, "--quiet", "--json"]) == 0
+    again = capsys.readouterr()
+    assert again.err == ""
+    assert json.loads(again.out) == report
+    assert fails(capsys, [*words[:-1], "4"]).startswith("error: w: holds another training (epochs = 3, now 4)")
     assert files(tmp_path / "w") == left
 
 
-def test_one_split_of_both_branches_in_the_default_folder(tmp_path, save):
+def test_one_split_of_both_branches_in_the_default_folder(tmp_path, save, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     save()
     small = ["--image-size", "16", "--width", "4", "--blocks", "1", "1", "1", "1", "--epochs", "1", "--batch", "16"]
-    done = call(tmp_path, "miml", "--dataset", "cells.h5", *small, "--quiet", "--json")
-    assert (done.returncode, done.stderr) == (0, "")
-    report = json.loads(done.stdout)
+    assert main(["miml", "--dataset", "cells.h5", *small, "--quiet", "--json"]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    report = json.loads(said.out)
     folder = tmp_path / report["workdir"]
     assert folder.parent.name == "runs"
     assert folder.name.startswith("learn-miml-")

@@ -83,6 +83,15 @@ def test_real_labels_are_learned_and_shuffled_ones_are_not(save, configure):
     assert abs(accuracy(np.random.default_rng(3).permutation) - 0.5) < 0.17
 
 
+def test_pictures_are_learned_where_features_say_nothing(save, configure):
+    # The sizes are those of the other tests, whose compiled programs it shares.
+    cells, fold, trainer = prepare(save, configure, preset="miml", epochs=40)
+    cells = dataclasses.replace(cells, features=np.ones_like(cells.features))
+    chances = train_fold(trainer, cells, fold, 0).probabilities
+    assert (chances[fold.test].argmax(axis=1) == cells.labels[fold.test]).mean() > 0.85
+
+
+@pytest.mark.slow
 def test_pictures_alone_are_learned(save, configure):
     cells, fold, trainer = prepare(save, configure, 160, preset="image_only", epochs=6, learning_rate=3e-3)
     chances = train_fold(trainer, cells, fold, 0).probabilities

@@ -1,6 +1,6 @@
 import pytest
 
-from learn.workdir import CHECKPOINT, WorkdirError, find_workdir, start_workdir
+from learn.workdir import CHECKPOINT, WorkdirError, alone, find_workdir, start_workdir
 
 CELLS = {"cells.h5": "0123456789ab"}
 
@@ -43,3 +43,17 @@ def test_result_marks_a_fold_as_finished(tmp_path, configure):
     (workdir.fold(1) / "result.json").write_text("{")
     with pytest.raises(WorkdirError, match="damaged"):
         workdir.result(1)
+
+
+def test_one_process_at_a_time(tmp_path, configure):
+    workdir = find_workdir(tmp_path / "w", configure(), CELLS)
+    start_workdir(workdir, configure(), CELLS)
+    (tmp_path / "w" / ".model.1.part.json").write_text("{")
+    with alone(workdir):
+        assert not list((tmp_path / "w").glob(".*"))
+        (tmp_path / "w" / ".model.2.part.json").write_text("{")
+        with pytest.raises(WorkdirError, match="another process trains there"), alone(workdir):
+            pass
+        assert len(list((tmp_path / "w").glob(".*"))) == 1
+    with alone(workdir):
+        pass
