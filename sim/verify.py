@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import dataclasses
 import difflib
 import hashlib
 import json
 import math
 import os
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -166,6 +169,17 @@ class _Board:
             self._bar.update(done, ", ".join(running))
 
 
+@contextlib.contextmanager
+def _quick_switching() -> Iterator[None]:
+    """Let a thread that comes back from a kernel of microseconds wait no longer than that for another one's Python."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
 def verify(cases: list[Case], fresh: bool, threads: int, quiet: bool) -> dict[str, Result]:
     """Return the results of cases by name, computed or from the cache; each is said when it is there.
 
@@ -188,7 +202,7 @@ def verify(cases: list[Case], fresh: bool, threads: int, quiet: bool) -> dict[st
         say(f"computed before: {', '.join(results)}", quiet)
     # The longest first, so that the last to end is a short one.
     missing = sorted((c for c in cases if c.name not in results), key=lambda c: -c.seconds)
-    with progress("verify", quiet) as bar, ThreadPoolExecutor(threads) as pool:
+    with progress("verify", quiet) as bar, _quick_switching(), ThreadPoolExecutor(threads) as pool:
         board = _Board(missing, bar)
         jobs = {
             pool.submit(compute, c, paths[c.name], lambda f, name=c.name: board.tick(name, f)): c.name for c in missing
@@ -255,11 +269,16 @@ def plot(folder: Path, cases: list[Case], results: dict[str, Result]) -> list[Pa
     return written
 
 
+def _cores() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(4, cores)
+
+
 def main(argv: list[str]) -> int:
     """Run the command; return its exit code."""
     options = make_parser().parse_args(argv)
     cases = select(options.case, options.full)
-    threads = options.threads or min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+    threads = _cores() if options.threads is None else options.threads
     if threads < 1:
         raise InputError(f"--threads {threads}: at least 1")
     results = verify(cases, options.fresh, threads, options.quiet)

@@ -11,7 +11,7 @@ import numpy as np
 
 from sim.cases import Curve, Result, Tick, relative
 from sim.cases.duct import conductance, section
-from sim.cases.flow import Flow, centres, viscosity
+from sim.cases.flow import Flow, viscosity
 from sim.cases.reference import read_reference
 from sim.channel import make_channel
 from sim.config import ChannelConfig

@@ -13,7 +13,8 @@ from sim.cases.reference import read_reference
 from sim.fluid import step
 from sim.lattice import D2Q9
 
-PERIODS = 4
+SAMPLES = 40
+"""Samples of the last period."""
 SPEED = 0.01
 
 
@@ -26,8 +27,9 @@ def response(alpha: float, height: int, tau: float, precision: str) -> np.ndarra
     velocity read at t.
     """
     half, nu = height / 2, (tau - 0.5) / 3
-    # A period is a whole and even number of steps; ν is adapted so that α is met.
-    period = max(2, 2 * round(np.pi * half**2 / (alpha**2 * nu)))
+    # An even number of steps between samples; ν is adapted so that α is met.
+    stride = 2 * max(1, round(np.pi * half**2 / (alpha**2 * nu) / SAMPLES))
+    period = SAMPLES * stride
     omega = 2 * np.pi / period
     nu = omega * half**2 / alpha**2
     drive = SPEED * 2 * nu / half**2
@@ -35,12 +37,12 @@ def response(alpha: float, height: int, tau: float, precision: str) -> np.ndarra
     settle = int(np.ceil(12 * half**2 / (np.pi**2 / 4 * nu) / period)) * period
     total = np.zeros(height, dtype=complex)
     steady = flow.model
-    for n in range(settle + PERIODS * period):
+    for n in range(settle + period):
         flow.model = dataclasses.replace(steady, force=(drive * np.cos(omega * n), 0.0))
-        if n >= settle and n % 2 == 0:
+        if n >= settle and n % stride == 0:
             total += flow.velocity()[0] * np.exp(-1j * omega * n)
         step(flow.model, flow.fluid)
-    return total * 4 / (PERIODS * period) / SPEED
+    return total * 2 / SAMPLES / SPEED
 
 
 def womersley(

@@ -85,7 +85,7 @@ CASES = (
         "Schäfer–Turek 2D-2 at 40 nodes: Strouhal number and drag",
         90,
         True,
-        {"diameter": 40},
+        {"diameter": 40, "drag_too": True},
     ),
     Case(
         "spheres-fine",

@@ -1,0 +1,64 @@
+"""Ways to break the physics under the reference cases, each as a test would meet it in a broken solver."""
+
+import importlib
+
+import numpy as np
+
+from sim.cases import flow
+from sim.fluid import make_fluid_model, moments
+from sim.grid import make_grid
+
+
+def wrong_viscosity(monkeypatch, module, factor=1.05):
+    """The relaxation time is off, so that ν is `factor` times what it should be."""
+
+    def broken(lattice, grid, tau, *arguments, **options):
+        return make_fluid_model(lattice, grid, 0.5 + factor * (tau - 0.5), *arguments, **options)
+
+    monkeypatch.setattr(flow, "make_fluid_model", broken)
+
+
+def missing_half_force(monkeypatch, module):
+    """The velocity is Σ c f/ρ, without half the force of the step."""
+
+    def broken(model, fluid, *index):
+        density, velocity = moments(model, fluid, *index)
+        return density, velocity - 0.5 * np.asarray(model.force) / density[:, None]
+
+    monkeypatch.setattr(flow, "moments", broken)
+
+
+def shifted_walls(monkeypatch, module):
+    """Everything is taken to lie half a node further than half-way bounce-back puts it (just inside the far wall)."""
+    target = importlib.import_module(f"sim.cases.{module}")
+    monkeypatch.setattr(target, "centres", lambda nodes: np.arange(nodes) + 0.99)
+
+
+def receding_walls(monkeypatch, module):
+    """Every solid node next to the fluid inside the box is fluid."""
+
+    def broken(inside, periodic):
+        wider = inside.copy()
+        for axis in range(inside.ndim):
+            for side in (-1, 1):
+                wider |= np.roll(inside, side, axis)
+        return make_grid(wider, periodic)
+
+    monkeypatch.setattr(flow, "make_grid", broken)
+
+
+def careless_cuts(monkeypatch, module):
+    """Interpolated walls take every cut link for cut at its far end."""
+    target = importlib.import_module(f"sim.cases.{module}")
+    right = target.cut
+    monkeypatch.setattr(target, "cut", lambda *arguments: np.where(np.isfinite(right(*arguments)), 1.0, np.nan))
+
+
+def slow_walls(monkeypatch, module):
+    """Moving walls move at 0.95 of their speed."""
+    right = flow.Walls
+
+    def broken(velocity=None, fraction=None, outlet=None):
+        return right(velocity and (lambda x: 0.95 * velocity(x)), fraction, outlet)
+
+    monkeypatch.setattr(flow, "Walls", broken)
