@@ -109,6 +109,6 @@ def _curves(panel: str, spline: RectBivariateSpline, h: int, w: int) -> list[Cur
     y, line = centres(h), np.linspace(0, h, 101)
     series = profile(w, h, line, np.full(101, w / 2))
     return [
-        Curve(panel, axes, f"series, {w}:{h}", (line / h).tolist(), series.tolist(), True),
+        Curve(panel, axes, "series", (line / h).tolist(), series.tolist(), True),
         Curve(panel, axes, f"{h} × {w} nodes", (y / h).tolist(), spline(y, w / 2)[:, 0].tolist(), points=True),
     ]

@@ -82,7 +82,14 @@ def taylor_green(
         source = "exact: decay exp(-2νk²t), ν = (τ - ½)/3"
         rows.append(relative(f"{name}: viscosity at {sizes[-1]}² over ν", factors[-1], 1.0, source, 1e-3))
         curves.append(
-            Curve("Taylor–Green", axes, f"τ = {tau:g}, {precision}", list(map(float, sizes)), errors.tolist())
+            Curve(
+                "Taylor–Green",
+                axes,
+                f"τ = {tau:g}, {precision}",
+                [float(n) for n in sizes],
+                errors.tolist(),
+                points=True,
+            )
         )
     slope = [0.01 * (sizes[0] / n) ** 2 for n in sizes]
     curves.append(Curve("Taylor–Green", axes, "slope -2", list(map(float, sizes)), slope, True))
