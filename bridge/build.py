@@ -111,18 +111,19 @@ def build(
         on_progress(number / len(runs), run.name)
         try:
             trace = read_trace(run)
+            scene = draw_scene(trace, microscope, seed)
+            views = [crop(trace, view, scene, microscope, size) for view in VIEWS]
         except (InputError, OSError) as error:
             if len(runs) == 1:
                 raise
-            skipped(str(error))
+            skipped(str(error) if run.name in str(error) else f"{run}: {error}")
             continue
         row = _row(trace, run)
         if row["cell_id"] in rows:
             skipped(f"{run}: the same run as {rows[row['cell_id']]['run']}; leave one of them out")
             continue
         rows[row["cell_id"]] = row
-        scene = draw_scene(trace, microscope, seed)
-        pictures.append([crop(trace, view, scene, microscope, size) for view in VIEWS])
+        pictures.append(views)
     if not rows:
         raise InputError(f"none of {len(runs)} run folders can be used; finish them with `python -m sim.run`")
     return _assemble(list(rows.values()), pictures, size, seed, microscope)

@@ -13,6 +13,7 @@ import numpy as np
 import scipy.fft
 
 from bridge.body import Grid
+from bridge.records import DatasetError
 from sim.config import ChannelConfig
 
 fft: Any = scipy.fft  # its dispatch hides the types; twice as fast as NumPy's on stacks of small planes
@@ -197,11 +198,20 @@ def object_field(path: np.ndarray, channel: ChannelConfig, grid: Grid, microscop
 
 
 def channel_coverage(channel: ChannelConfig, grid: Grid, margin: float) -> np.ndarray:
-    """Return how much of each pixel lies within the channel widened by `margin` (m) on either side."""
-    half, wide = channel.gap / 2 + margin, channel.width / 2 + margin
-    end = channel.constriction_length
-    corners = np.array([-channel.entry_taper, 0.0, end, end + channel.exit_taper])
-    heights = np.array([wide, half, half, wide] if channel.kind == "constriction" else [half] * 4)
+    """Return how much of each pixel lies within the channel widened by `margin` (m) on either side.
+
+    Raises
+    ------
+    DatasetError
+        If the channel is a drawn one.
+    """
+    if channel.kind not in ("constriction", "straight", "couette"):
+        raise DatasetError(f"channel.kind = {channel.kind!r}: only constrictions and plane channels can be pictured")
+    half, wide = channel.gap / 2 + margin, channel.height / 2 + margin
+    starts = channel.period * np.arange(channel.count)
+    ends = starts + channel.constriction_length
+    corners = np.stack([starts - channel.entry_taper, starts, ends, ends + channel.exit_taper], axis=1).ravel()
+    heights = np.tile([wide, half, half, wide], channel.count)
     x, y = grid.axes()
     reach = np.interp(x, corners, heights) - np.abs(y)[:, None]
     return np.clip(reach.astype(np.float32) / np.float32(grid.pixel_size) + np.float32(0.5), 0, 1)

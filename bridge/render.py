@@ -190,7 +190,7 @@ def frame(trace: Trace, which: str, scene: Scene, microscope: Microscope) -> np.
         return None
     channel = trace.config.channel
     pixel = microscope.pixel_size
-    height = (channel.width if channel.kind == "constriction" else channel.gap) + 5e-6
+    height = channel.height + 5e-6
     shape = (2 * round(height / pixel / 2), 2 * round(channel.length / pixel / 2))
     centre = ((channel.x_start + channel.x_end) / 2, 0.0)
     intensity = picture(trace.snapshots[index], trace.snapshots[0], channel, scene, microscope, centre, shape)

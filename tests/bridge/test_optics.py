@@ -14,6 +14,7 @@ from bridge.optics import (
     object_field,
     propagate,
 )
+from bridge.records import DatasetError
 from sim.config import ChannelConfig
 
 UM = 1e-6
@@ -163,3 +164,16 @@ def test_lamp_is_one_in_the_middle_of_the_channel_and_uneven_away_from_it():
     grid = Grid.centred(0.0, 0.0, 10 * UM, (3, 3))
     assert lamp.on(grid)[1, 1] == pytest.approx(1.0)
     assert lamp.on(Grid.centred(0.0, 0.0, 80 * UM, (3, 3))).std() > 0
+
+
+def test_a_drawn_channel_is_refused_and_a_second_constriction_is_drawn():
+    drawn = ChannelConfig(kind="polygon", file="channel.csv", unit="um")
+    grid = Grid(-30e-6, -16e-6, 0.5e-6, (64, 300))
+    with pytest.raises(DatasetError, match="polygon"):
+        channel_coverage(drawn, grid, 0.0)
+    one, two = (channel_coverage(ChannelConfig(count=n), grid, 0.0).sum(axis=0) for n in (1, 2))
+    x = grid.axes()[0]
+    second = int(np.argmin(abs(x - ChannelConfig().period - 15e-6)))
+    assert x[second] > 80e-6
+    assert two[second] == pytest.approx(5.2 / 0.5, rel=0.02)
+    assert one[second] > 3 * two[second]
