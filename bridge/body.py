@@ -92,7 +92,10 @@ OPTICS = {
     "hct116_stiffened": CellOptics(cytoplasm=1.366, nucleus=1.358),
     "wbc": CellOptics(cytoplasm=1.370, nucleus=1.366, nucleus_ratio=0.80),
 }
-"""Optics by the class of a cell (values of the project's survey); other classes get the defaults."""
+"""Optics by the class of a cell (values of the project's survey); other classes get the defaults.
+
+Fixation lowers the index by the order of 1e-3, and no more than that tells the stiffened cells from `hct116`; the
+nucleus of `wbc` is the survey's estimate."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """How stiffness shows: one cell size, one pressure, four Ks over a decade; then the three presets.
 
 Prints transition time, maximum velocity and deformation index with the effect of a tenfold Ks, and
-checks that time rises and velocity falls. With --quality smoke it takes half a minute.
+checks that time rises and velocity falls: two minutes. With --quality smoke it takes half a minute, but
+8 nodes across the gap are too few to order the velocities.
 
     python examples/02_stiffness.py [--quality smoke|quick|fine] [--out runs]
 """
@@ -43,8 +44,9 @@ def main():
         show(f"Ks = {1e3 * float(ks):.2f} mN/m", values, drift)
     times, velocities, _ = zip(*rows, strict=True)
     print(f"tenfold Ks: time × {times[-1] / times[0]:.2f}, maximum velocity × {velocities[-1] / velocities[0]:.2f}")
-    ordered = list(times) == sorted(times) and list(velocities) == sorted(velocities, reverse=True)
-    print("time rises and velocity falls with Ks:", "yes" if ordered else "NO")
+    rises, falls = list(times) == sorted(times), list(velocities) == sorted(velocities, reverse=True)
+    print("transition time rises with Ks:", "yes" if rises else "NO")
+    print("maximum velocity falls with Ks:", "yes" if falls else "NO")
     presets = []
     for preset in ("hct116", "wbc", "hct116_stiffened"):
         values, drift = run([preset, *common])
@@ -53,7 +55,7 @@ def main():
     hct, wbc, stiff = presets
     as_paper = hct[0] < wbc[0] < stiff[0] and hct[1] > wbc[1] > stiff[1] and hct[2] > wbc[2] > stiff[2]
     print("presets ordered as in the paper (HCT116 fastest, most deformed):", "yes" if as_paper else "NO")
-    return 0 if ordered and as_paper else 1
+    return 0 if rises and falls and as_paper else 1
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ from PIL import Image
 from bridge.records import Dataset, DatasetError, read_dataset
 from learn.config import TrainConfig
 
+OWN_GROUP = "cell "
+"""Before the name of a cell for which no group is recorded, it names the group of that cell alone."""
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -217,7 +220,7 @@ def _scale_notes(datasets: list[Dataset], names: list[str], config: TrainConfig)
 def _groups(data: Dataset) -> np.ndarray:
     # A group of the same name in two datasets counts as one: two halves of a recording must not be told apart.
     pairs = zip(data.table["group"].astype(str), data.table["cell_id"].astype(str), strict=True)
-    return np.array([group or f"cell {cell}" for group, cell in pairs])
+    return np.array([group or OWN_GROUP + cell for group, cell in pairs])
 
 
 def _features(data: Dataset, name: str, config: TrainConfig) -> np.ndarray:

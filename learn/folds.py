@@ -8,7 +8,7 @@ import numpy as np
 
 from bridge.records import DatasetError
 from learn.config import TrainConfig
-from learn.data import Cells
+from learn.data import OWN_GROUP, Cells
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,9 @@ def _broken_groups(cells: Cells, sides: list[np.ndarray]) -> int:
 def _group_note(cells: Cells, broken: int) -> str:
     count = len(np.unique(cells.groups))
     if count == len(cells):
-        return "no groups recorded: split by cell; cells of one run or donor may stand on two sides"
+        if all(group.startswith(OWN_GROUP) for group in cells.groups):
+            return "no groups recorded: split by cell; cells of one run or donor may stand on two sides"
+        return "no two cells share a group: split by cell"
     if broken:
         return (
             f"groups could NOT be kept whole ({count} groups, too few in some class): "

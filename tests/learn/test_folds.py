@@ -92,3 +92,8 @@ def test_impossible_splits_are_refused(dataset, save, configure, columns, folds,
     with pytest.raises(DatasetError) as caught:
         splits_of(save, configure, dataset(**columns), {"folds": folds})
     assert expected in str(caught.value)
+
+
+def test_a_group_to_each_cell_is_not_called_unknown(save, configure, dataset):
+    cells = load_cells([save(dataset(group=[f"run{i}" for i in range(80)]))], configure())
+    assert split_cells(cells, configure(folds=2)).notes == ("no two cells share a group: split by cell",)
