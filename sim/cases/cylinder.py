@@ -151,16 +151,21 @@ def vortex_street(
         rows.append(
             relative(f"{case}: largest drag coefficient", drag[late].max(), known["drag_max"], table.source, 0.02)
         )
-    axes = ("t U/D", "coefficient")
     label = f"{diameter} nodes, {precision}"
-    panel = "cylinder, Re 100"
+    return Result(tuple(rows), _street_curves(time, drag, lift, label, known["drag_max"]))
+
+
+def _street_curves(
+    time: np.ndarray, drag: np.ndarray, lift: np.ndarray, label: str, largest: float
+) -> tuple[Curve, ...]:
+    """Return drag and lift over time, and the largest drag that is known."""
+    panel, axes = "cylinder, Re 100", ("t U/D", "coefficient")
     shown = time > 20  # sound of the sudden start dies away
-    curves = (
+    return (
         Curve(panel, axes, f"drag, {label}", time[shown].tolist(), drag[shown].tolist()),
         Curve(panel, axes, f"lift, {label}", time[shown].tolist(), lift[shown].tolist()),
-        Curve(panel, axes, "largest drag, reference", [20.0, duration], [known["drag_max"]] * 2, True),
+        Curve(panel, axes, "largest drag, reference", [20.0, float(time[-1])], [largest] * 2, True),
     )
-    return Result(tuple(rows), curves)
 
 
 def frequency(time: np.ndarray, signal: np.ndarray) -> float:
