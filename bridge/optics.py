@@ -61,31 +61,6 @@ class Microscope:
     """Distance over which the lamp varies by `unevenness` (m)."""
 
 
-def propagate(field: np.ndarray, distance: float, pixel_size: float, wavelength: float, index: float) -> np.ndarray:
-    """Return a field after free propagation, by its angular spectrum.
-
-    Parameters
-    ----------
-    field
-        Complex (rows, columns), periodic.
-    distance
-        Along the optical axis (m).
-    pixel_size, wavelength
-        In m, the wavelength in vacuum.
-    index
-        Refractive index of the medium (1).
-
-    Notes
-    -----
-    Multiplies the spectrum with exp(2πi d √((n/λ)² - f²)) (Goodman, Introduction to Fourier Optics,
-    eq. 3-74); evanescent waves decay. The energy of what propagates is conserved.
-    """
-    fy, fx = (fft.fftfreq(n, pixel_size) for n in field.shape)
-    along = np.sqrt((index / wavelength) ** 2 - fy[:, None] ** 2 - fx**2 + 0j)
-    turns = distance * np.real(along) + 1j * abs(distance) * np.imag(along)
-    return fft.ifft2(fft.fft2(field) * np.exp(2j * np.pi * turns))
-
-
 def illumination(microscope: Microscope) -> np.ndarray:
     """Return the directions of the light as sines along x and y (directions, 2), even over the condenser's disc.
 

@@ -30,7 +30,8 @@ SCHEMA_VERSION = 1
 VIEWS = ("first", "squeezed")
 """Crops of a cell: before the squeeze and at its end (paper, section 2.1)."""
 
-SOURCES = ("simulated", "experimental")
+_CHOICES = {"source": ("simulated", "experimental"), "split": ("train", "test", "")}
+"""What a column may hold."""
 
 REQUIRED = ("cell_id", "source", "label", "group", "split", "fold")
 """Columns every dataset has. `group` is what must not be divided: run, donor, day or chip; `split` is train, test or
@@ -117,9 +118,10 @@ class Dataset:
             if name in self.table and not pd.api.types.is_numeric_dtype(self.table[name]):
                 value = self.table[name].to_list()[0]
                 raise DatasetError(f"column {name} has a unit but holds {value!r}; it must be numbers")
-        odd = next((value for value in self.table["split"] if value not in ("train", "test", "")), None)
-        if odd is not None:
-            raise DatasetError(f"column split holds {odd!r}; it must be train, test or empty")
+        for name, known in _CHOICES.items():
+            odd = next((value for value in self.table[name] if value not in known), None)
+            if odd is not None:
+                raise DatasetError(f"column {name} holds {odd!r}; it must be one of {', '.join(map(repr, known))}")
 
     @property
     def features(self) -> list[str]:

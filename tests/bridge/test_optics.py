@@ -12,7 +12,6 @@ from bridge.optics import (
     channel_coverage,
     illumination,
     object_field,
-    propagate,
 )
 from bridge.records import DatasetError
 from sim.config import ChannelConfig
@@ -21,6 +20,14 @@ UM = 1e-6
 PIXEL = UM / 6
 COHERENT = Microscope(condenser_na=0.0, condenser_offset=0.0, directions=1)
 SHAPE = (128, 160)
+
+
+def propagate(field, distance, pixel_size, wavelength, index):
+    """Slow twin: a field after free propagation by its angular spectrum (Goodman, Fourier Optics, eq. 3-74)."""
+    fy, fx = (np.fft.fftfreq(n, pixel_size) for n in field.shape)
+    along = np.sqrt((index / wavelength) ** 2 - fy[:, None] ** 2 - fx**2 + 0j)
+    turns = distance * np.real(along) + 1j * abs(distance) * np.imag(along)
+    return np.fft.ifft2(np.fft.fft2(field) * np.exp(2j * np.pi * turns))
 
 
 def bump(height: float, width: float) -> np.ndarray:

@@ -193,7 +193,8 @@ def test_missing_file_says_how_to_make_one(tmp_path):
     [
         ({"fold": [0.0, np.nan, 1.0]}, "column fold holds 0.0; it must be whole numbers"),
         ({"fold": "x"}, "column fold holds 'x'"),
-        ({"split": "training"}, "column split holds 'training'; it must be train, test or empty"),
+        ({"split": "training"}, "column split holds 'training'; it must be one of 'train', 'test', ''"),
+        ({"source": "guessed"}, "column source holds 'guessed'; it must be one of 'simulated', 'experimental'"),
         ({"label": 3}, "column label holds .*3.*; it must be text"),
         ({"max_velocity": "fast"}, "column max_velocity has a unit but holds 'fast'"),
     ],
