@@ -79,8 +79,9 @@ class Fluid:
         nodes, dim = model.grid.nodes, model.lattice.d
         self.f = np.zeros(model.lattice.q * model.grid.block, dtype=model.dtype)
         self.populations = self.f.reshape(model.lattice.q, -1)[:, :nodes]
-        self.force = tuple(np.zeros(nodes, dtype=model.dtype) for _ in range(dim))
-        self.velocity = tuple(np.zeros(nodes, dtype=model.dtype) for _ in range(dim))
+        # One allocation, so that it is large enough for huge pages.
+        fields = np.zeros((2 * dim, model.grid.block), dtype=model.dtype)[:, :nodes]
+        self.force, self.velocity = tuple(fields[:dim]), tuple(fields[dim:])
         self.box_start = model.grid.stop.copy()
         self.box_stop = model.grid.stop.copy()
         self.steps = 0

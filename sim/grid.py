@@ -10,7 +10,7 @@ from sim.lattice import VelocitySet
 
 PAD = 16
 """Grid shapes are rounded up to multiples of this, so that a sweep compiles few kernels."""
-MOST_PADDING = 1 / 32
+MOST_PADDING = 1 / 64
 """Where PAD would add more to an axis of more than 4 PAD nodes, a smaller power of two takes its place: lines of the
 cache that no run needs are fetched all the same, so that a padded row costs time as well as memory."""
 

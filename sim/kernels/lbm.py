@@ -16,6 +16,8 @@ e = 3/2 ω_even j + 3 (1 - ω_even/2) h, o = ω_odd j + (1 - ω_odd/2) h, a pair
 """
 
 AXES = "xyz"
+REGISTER = 32
+"""Bytes of the vectors that LLVM makes; another width would be right all the same, only slower."""
 COPY = [
     "for k in range(np.uintp(row[r]), np.uintp(row[r + 1])):",
     "    a, b = np.uintp(row_target[k]), np.uintp(row_origin[k])",
@@ -52,6 +54,8 @@ def source(c: list[tuple[int, ...]], w: list[float], strides: tuple[int, ...], b
         "import numpy as np",
         f"T = np.{dtype}",
         *(f"W{k}, W{k}_3 = T({weight!r}), T({3 * weight!r})" for k, weight in enumerate(constants)),
+        f"LANES = np.uintp({REGISTER // (8 if dtype == 'float64' else 4)})",
+        "LAST_LANE = LANES - np.uintp(1)",
         "HALF, ONE, THREE_HALF, THREE = T(0.5), T(1.0), T(1.5), T(3.0)",
     ]
     for parity in ("even", "odd"):
@@ -64,6 +68,9 @@ def _function(parity: str, c: list[tuple[int, ...]], w: list[int], strides: tupl
     force = ", ".join(f"g{a}" for a in axes)
     fields = ", ".join(f"f{a}" for a in axes)
     velocity = ", ".join(f"u{a}" for a in axes)
+    slot = _slots(parity, c, strides, block)
+    collide, scatter = _collide(c, slot, axes, False), _scatter(c, w, slot, axes, False)
+    collide_in_box, scatter_in_box = _collide(c, slot, axes, True), _scatter(c, w, slot, axes, True)
     return [
         "",
         "",
@@ -77,23 +84,37 @@ def _function(parity: str, c: list[tuple[int, ...]], w: list[int], strides: tupl
         "        for part in range(2):",
         "            begin = np.uintp(start[r] if part == 0 else box_stop[r])",
         "            end = np.uintp(box_start[r] if part == 0 else stop[r])",
-        "            for i in range(begin, end):",
-        *("                " + line for line in _body(parity, c, w, strides, block, axes, False)),
-        "        for i in range(np.uintp(box_start[r]), np.uintp(box_stop[r])):",
-        *("            " + line for line in _body(parity, c, w, strides, block, axes, True)),
-        *("        " + line for line in COPY),
+        "            whole = begin + (end - begin) // LANES * LANES",
+        "            for i in range(begin, whole):",
+        *_indented(4, collide + scatter),
+        # What is left is one more vector, of which some lanes are not stored: one node in a scalar loop
+        # takes as long. Lanes past the end read what follows the run, which is inside the array.
+        "            if whole < end:",
+        "                for i in range(whole, whole + LANES):",
+        *_indented(5, [*collide, "if i < end:", *_indented(1, scatter)]),
+        "        begin, end = np.uintp(box_start[r]), np.uintp(box_stop[r])",
+        "        for i in range(begin, begin + (end - begin + LAST_LANE) // LANES * LANES):",
+        *_indented(3, [*collide_in_box, "if i < end:", *_indented(1, scatter_in_box)]),
+        *_indented(2, COPY),
     ]
 
 
-def _body(
-    parity: str, c: list[tuple[int, ...]], w: list[int], strides: tuple[int, ...], block: int, axes: str, field: bool
-) -> list[str]:
-    """Return the update of node i; with `field` the force is also read from, and the velocity written to, arrays."""
+def _indented(depth: int, lines: list[str]) -> list[str]:
+    return [4 * depth * " " + line for line in lines]
+
+
+def _slots(parity: str, c: list[tuple[int, ...]], strides: tuple[int, ...], block: int) -> list[str]:
+    """Return the text of the population of each direction that arrives at node i."""
     slot = []
     for k, v in enumerate(c):
-        partner = 0 if k == 0 else k + 1 if k % 2 else k - 1
+        opposite = 0 if k == 0 else k + 1 if k % 2 else k - 1
         shift = sum(ci * s for ci, s in zip(v, strides, strict=True))
-        slot.append(f"f[i + np.uintp({k * block if parity == 'even' else partner * block - shift})]")
+        slot.append(f"f[i + np.uintp({k * block if parity == 'even' else opposite * block - shift})]")
+    return slot
+
+
+def _collide(c: list[tuple[int, ...]], slot: list[str], axes: str, field: bool) -> list[str]:
+    """Return what is computed from the populations of node i; with `field` part of the force is read from arrays."""
     pairs = range(1, len(c), 2)
     lines = [f"p0 = {slot[0]}"]
     for k in pairs:
@@ -104,12 +125,15 @@ def _body(
         lines.append(f"j{a} = " + _sum([c[k][axis] for k in pairs], [f"m{k}" for k in pairs]) + f" + HALF * h{a}")
     lines.append("inverse = ONE / (ONE + d)")
     lines += [f"v{a} = j{a} * inverse" for a in axes]
-    if field:
-        lines += [f"u{a}[i] = v{a}" for a in axes]
     lines += [f"e{a}, o{a} = even_j * j{a} + even_h * h{a}, omega_odd * j{a} + odd_h * h{a}" for a in axes]
-    lines.append("common = omega_even * d - (" + " + ".join(f"v{a} * e{a}" for a in axes) + ")")
+    return [*lines, "common = omega_even * d - (" + " + ".join(f"v{a} * e{a}" for a in axes) + ")"]
+
+
+def _scatter(c: list[tuple[int, ...]], w: list[int], slot: list[str], axes: str, field: bool) -> list[str]:
+    """Return what stores the new populations of node i; with `field` the velocity is written to arrays."""
+    lines = [f"u{a}[i] = v{a}" for a in axes] if field else []
     lines.append(f"{slot[0]} = keep * p0 + W{w[0]} * common")
-    for k in pairs:
+    for k in range(1, len(c), 2):
         cv, ce, co = (_sum(c[k], [name + a for a in axes]) for name in "veo")
         lines += [
             f"even = keep_even * s{k} + W{w[k]} * common + W{w[k]}_3 * (({cv}) * ({ce}))",
