@@ -24,13 +24,13 @@ def test_train_then_report_then_refuse(tmp_path, save, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     save(count=60, groups=10)
     words = ["features_only", "--dataset", "cells.h5", "--workdir", "w", "--folds", "2", "--epochs", "3"]
-    done = call(tmp_path, *words, "--json")
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
+    assert main([*words, "--json"]) == 0
+    done = capsys.readouterr()
+    report = json.loads(done.out)
     assert report["held_out"]["cells"] == 60
     assert len(report["folds"]) == 2
-    assert "groups kept whole: none of the 10" in done.stderr
-    assert "AUC alone: deformation_index" in done.stderr
+    assert "groups kept whole: none of the 10" in done.err
+    assert "AUC alone: deformation_index" in done.err
     left = files(tmp_path / "w")
     assert set(left) == {
         *("config.toml", "provenance.json", "metrics.jsonl", "predictions.csv", "report.json", "summary.png"),
