@@ -99,7 +99,6 @@ def test_4_the_small_network_is_trained_and_found_again(place, capsys):
     assert {path: path.stat().st_mtime_ns for path in place.rglob("*")} == before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["miml", "image_only"])
 def test_5_the_networks_with_pictures_are_trained(place, capsys, preset):
     small = ("--image-size", "16", "--width", "4", "--blocks", "1", "1", "1", "1", "--batch", "4")
