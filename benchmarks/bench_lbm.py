@@ -1,0 +1,506 @@
+"""How fast the flow solver is: against the memory of this minute, against lbmpy, and against ESPResSo's time.
+
+    python benchmarks/bench_lbm.py                     # all rows, each under a minute
+    python benchmarks/bench_lbm.py --row bulk-f32 --seconds 30 --json
+
+A shared machine's bandwidth drifts by a factor of two, so that only ratios within one run mean something: each row
+takes turns (probe, solver, peer, probe, solver, peer, …) until its time is over, and prints medians of the ratios.
+
+Limit: the AA pattern reads and writes each population once a step, 2 q itemsize bytes per node. The probe updates an
+array in place, `a *= s`, jitted and threaded as the solver is, eight times the size of the last-level cache here. One
+stream does not keep the memory of every machine busy, a solver has q of them: "of q streams" is the fraction of the
+same probe on q arrays in one loop, the harder limit.
+
+Peer: lbmpy 2.0 (generated C++, AVX-512, OpenMP), AA pattern, TRT, Guo force, compressible, populations minus their rest
+weights, periodic without exchange of ghosts; `pip install -r benchmarks/requirements.txt`. It stands for the bulk only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import functools
+import gc
+import itertools
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numba
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from sim.cell import begin_step, end_step
+from sim.channel import make_channel
+from sim.config import ChannelConfig
+from sim.fluid import Fluid, FluidModel, make_fluid_model, moments, set_box, step
+from sim.grid import Grid, make_grid
+from sim.lattice import D2Q9, D3Q19, VelocitySet
+
+PROBE_BYTES = 384 * 2**20
+TAU = 0.8
+ESPRESSO = 75.5
+"""Steps a second of ESPResSo 4.1.2 on one core of this class of machine, the job below without its cell, float64."""
+CORES = os.cpu_count() or 1
+
+
+@dataclass
+class Result:
+    """One line of the table."""
+
+    row: str
+    what: str
+    value: float
+    unit: str
+    target: float | None = None
+    at_most: bool = False
+    numbers: dict[str, float] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        if self.target is None:
+            return None
+        return self.value <= self.target if self.at_most else self.value >= self.target
+
+    def line(self) -> str:
+        sign = "≤" if self.at_most else "≥"
+        target = "" if self.target is None else f"{sign} {self.target:g}  {'met' if self.met else 'MISSED'}"
+        numbers = "  ".join(f"{name} {value:.3g}" for name, value in self.numbers.items())
+        return f"{self.row:<14} {self.what:<44} {self.value:8.3g} {self.unit:<10} {target:<16} {numbers} {self.note}"
+
+
+def scaler(streams: int, size: int) -> Callable[..., None]:
+    """Return a jitted in-place update of several stretches of one array in one loop."""
+    lines = ["def scale(a, s, first, last):", "    for i in range(np.uintp(first), np.uintp(last)):"]
+    lines += [f"        p{k} = a[i + np.uintp({k * size})]" for k in range(streams)]
+    lines += [f"        a[i + np.uintp({k * size})] = p{k} * s" for k in range(streams)]
+    scope = {"np": np}
+    exec("\n".join(lines), scope)
+    return numba.njit(nogil=True, boundscheck=False, error_model="numpy")(scope["scale"])
+
+
+class Probe:
+    """Measures the bandwidth of an in-place update in bytes a second."""
+
+    def __init__(self, threads: int, streams: int = 1) -> None:
+        self.size = PROBE_BYTES // 4 // streams // 16 * 16 + 48  # streams must not share cache sets
+        self.a = np.ones(self.size * streams, dtype=np.float32)
+        self.scale = scaler(streams, self.size)
+        self.pool = ThreadPoolExecutor(max(1, threads - 1))
+        cuts = np.linspace(0, self.size, threads + 1).astype(int)
+        self.slabs = list(itertools.pairwise(cuts.tolist()))
+        self()
+
+    def __call__(self) -> float:
+        start = time.perf_counter()
+        one = np.float32(1.0)
+        pending = [self.pool.submit(self.scale, self.a, one, *slab) for slab in self.slabs[1:]]
+        self.scale(self.a, one, *self.slabs[0])
+        for done in pending:
+            done.result()
+        return 2 * self.a.nbytes / (time.perf_counter() - start)
+
+
+@functools.cache
+def peer_kernels(lattice: str, size: tuple[int, ...], precision: str, threads: int) -> Callable[[int], None] | None:
+    """Return lbmpy's step, or None where it is not installed."""
+    try:
+        import pystencils
+        from lbmpy import (
+            ForceModel,
+            LBMConfig,
+            LBMOptimisation,
+            LBStencil,
+            Method,
+            Stencil,
+            create_lb_update_rule,
+        )
+        from lbmpy.advanced_streaming import Timestep
+    except ImportError:
+        return None
+    stencil = LBStencil(Stencil[lattice])
+    data = pystencils.create_data_handling(size, default_layout="fzyx", periodicity=True)
+    f = data.add_array("f", values_per_cell=stencil.Q, dtype=np.dtype(precision))
+    data.fill("f", 0.0, ghost_layers=True)
+    kernels = []
+    for parity in (Timestep.EVEN, Timestep.ODD):
+        method = LBMConfig(
+            stencil=stencil,
+            method=Method.TRT,
+            relaxation_rates=list(rates()),
+            compressible=True,
+            zero_centered=True,
+            force_model=ForceModel.GUO,
+            force=(1e-6, *(0.0,) * (stencil.D - 1)),
+            streaming_pattern="aa",
+            timestep=parity,
+        )
+        rule = create_lb_update_rule(lbm_config=method, lbm_optimisation=LBMOptimisation(symbolic_field=f))
+        config = pystencils.CreateKernelConfig(target=pystencils.Target.X86_AVX512, default_dtype=precision)
+        config.cpu.openmp.enable = threads > 1
+        config.cpu.openmp.num_threads = threads
+        config.cpu.vectorize.enable = True
+        config.cpu.vectorize.assume_inner_stride_one = True
+        kernels.append(pystencils.create_kernel(rule, config).compile())
+    array = data.cpu_arrays["f"]
+    return lambda k: kernels[k % 2](f=array)
+
+
+def rates(tau: float = TAU) -> tuple[float, float]:
+    return 1 / tau, 1 / (3 / 16 / (tau - 0.5) + 0.5)
+
+
+def flow(lattice: VelocitySet, grid: Grid, precision: str, threads: int) -> tuple[FluidModel, Fluid]:
+    force = (1e-6, *(0.0,) * (lattice.d - 1))
+    model = make_fluid_model(lattice, grid, TAU, force, precision, threads=threads)
+    fluid = Fluid(model)
+    for _ in range(2):
+        step(model, fluid)
+    return model, fluid
+
+
+def timed(action: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def steps(model: FluidModel, fluid: Fluid, count: int) -> Callable[[], None]:
+    def run() -> None:
+        for _ in range(count):
+            step(model, fluid)
+
+    return run
+
+
+def even_count(duration: float, single: float) -> int:
+    return 2 * max(1, round(duration / single / 2))
+
+
+def alternate(seconds: float, actions: dict[str, Callable[[], float]]) -> dict[str, np.ndarray]:
+    """Take turns until the time is over, at least five of them; return what each action returned each time."""
+    values: dict[str, list[float]] = {name: [] for name in actions}
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(next(iter(values.values()))) < 5:
+        for name, action in actions.items():
+            values[name].append(action())
+    return {name: np.array(series) for name, series in values.items()}
+
+
+def against_limit(
+    row: str,
+    what: str,
+    target: float,
+    lattice: VelocitySet,
+    flows: tuple[FluidModel, Fluid],
+    seconds: float,
+    peer_size: tuple[int, ...] | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> list[Result]:
+    """Return the rows of a flow in memory: fraction of the limit, and ratio to the peer where it has a size."""
+    model, fluid = flows
+    threads, precision = model.threads, model.dtype.name
+    nodes = int(model.grid.fluid.sum())
+    peer = peer_kernels(lattice.name, peer_size, precision, threads) if peer_size else None
+    one, many = Probe(threads), Probe(threads, lattice.q)
+    count = even_count(0.1, timed(steps(model, fluid, 2)) / 2)
+    run = (lambda: advance(count)) if advance else steps(model, fluid, count)
+    actions = {
+        "one": one,
+        "many": many,
+        "ours": lambda: 1e-6 * nodes * count / timed(run),
+        "after": one,
+    }
+    if peer:
+        cells, turn = np.prod(peer_size), itertools.count()
+        peer_count = even_count(0.1, timed(lambda: [peer(next(turn)) for _ in range(4)]) / 4)
+        actions["peer"] = lambda: (
+            1e-6 * cells * peer_count / timed(lambda: [peer(next(turn)) for _ in range(peer_count)])
+        )
+    values = alternate(seconds, actions)
+    per_node = 1e-6 / (2 * lattice.q * model.dtype.itemsize)
+    limit = (values["one"] + values["after"]) / 2 * per_node
+    numbers = {
+        "MLUPS": float(np.median(values["ours"])),
+        "limit": float(np.median(limit)),
+        "GB/s": float(np.median(values["one"])) / 1e9,
+        "of q streams": float(np.median(values["ours"] / (values["many"] * per_node))),
+    }
+    fraction = float(np.median(values["ours"] / limit))
+    results = [Result(row, f"{what}: fraction of the limit", fraction, "", target, numbers=numbers)]
+    if peer:
+        ratio = float(np.median(values["ours"] / values["peer"]))
+        numbers = {"MLUPS": numbers["MLUPS"], "lbmpy": float(np.median(values["peer"]))}
+        results.append(Result(row, f"{what}: against lbmpy", ratio, "×", 1.1, numbers=numbers))
+    elif peer_size:
+        results[0].note = "lbmpy is not installed: not compared"
+    return results
+
+
+def bulk(row: str, lattice: VelocitySet, size: tuple[int, ...], precision: str, threads: int, target: float):
+    def run(seconds: float) -> list[Result]:
+        grid = make_grid(np.ones(size, dtype=bool), (True,) * lattice.d)
+        what = f"{lattice.name} {precision} {'×'.join(map(str, size))} {threads} thr."
+        return against_limit(row, what, target, lattice, flow(lattice, grid, precision, threads), seconds, size)
+
+    return run
+
+
+def small(seconds: float) -> list[Result]:
+    """A grid that stays in the cache: no memory, only instructions."""
+    results = []
+    for precision, target in (("float32", 250.0), ("float64", None)):
+        grid = make_grid(np.ones((338, 94), dtype=bool), (True, False))
+        model, fluid = flow(D2Q9, grid, precision, 1)
+        peer = peer_kernels("D2Q9", (338, 94), precision, 1)
+        turn = itertools.count()
+        speed = {"ours": lambda m=model, f=fluid: 1e-6 * 338 * 94 * 200 / timed(steps(m, f, 200))}
+        if peer:
+            speed["lbmpy"] = lambda p=peer, t=turn: (
+                1e-6 * 338 * 94 * 200 / timed(lambda: [p(next(t)) for _ in range(200)])
+            )
+        values = alternate(seconds / 2, speed)
+        numbers = {name: float(np.median(series)) for name, series in values.items() if name != "ours"}
+        numbers["best"] = float(values["ours"].max())
+        what = f"D2Q9 {precision} 338×94 between walls, 1 thr."
+        results.append(Result("small", what, float(np.median(values["ours"])), "MLUPS", target, numbers=numbers))
+    return results
+
+
+def channel(seconds: float) -> list[Result]:
+    """The paper's device in 3-D with a box of forces around a cell and the checks of a run, on fluid nodes."""
+    results = []
+    for precision in ("float32", "float64"):
+        geometry = make_channel(ChannelConfig(), 0.52e-6, 3)
+        model, fluid = flow(D3Q19, geometry.grid, precision, CORES)
+        middle = geometry.to_lattice(np.array([-16.7e-6, 0.0, 0.0]))
+        reach = 7.0 / 0.52 + 6
+        low, high = np.floor(middle - reach).astype(int), np.ceil(middle + reach).astype(int)
+        low, high = np.maximum(low, 0), np.minimum(high, np.array(geometry.grid.shape) - 1)
+        set_box(model, fluid, low, high)
+        inside = np.flatnonzero(geometry.grid.fluid)
+        share = float((fluid.box_stop - fluid.box_start).sum()) / len(inside)
+
+        def advance(count: int, model=model, fluid=fluid, inside=inside) -> None:
+            for _ in range(count):
+                step(model, fluid)
+                if fluid.steps % 100 == 0 and not np.isfinite(sum(float(u.sum()) for u in fluid.velocity)):
+                    raise ArithmeticError("the flow is not finite")
+                if fluid.steps % 2000 == 0:
+                    density, _ = moments(model, fluid, inside)
+                    assert abs(density - 1).max() < 0.3
+
+        what = f"channel {'×'.join(map(str, geometry.grid.interior))} {precision} {CORES} thr."
+        target = 0.6 if precision == "float32" else None
+        (result,) = against_limit("channel", what, target, D3Q19, (model, fluid), seconds / 2, advance=advance)
+        result.numbers |= {"fluid nodes": len(inside), "in the box": share}
+        results.append(result)
+    return results
+
+
+def espresso(seconds: float) -> list[Result]:
+    """The job of the engine of the paper without its cell: 60 × 22 × 23 nodes with their walls, 18,800 of fluid."""
+    mask = np.ones((60, 20, 21), dtype=bool)
+    mask[20:40, :, :8] = mask[20:40, :, 13:] = False
+    assert mask.sum() == 18_800
+    grid = make_grid(mask, (True, False, False))
+    force = 0.04 * 0.1**2 / 1.04  # nN/µm³ and µs to lattice units
+    flows = {}
+    for precision in ("float32", "float64"):
+        model = make_fluid_model(D3Q19, grid, 0.7774, (force, 0.0, 0.0), precision)
+        flows[precision] = (model, Fluid(model))
+    speed = {name: lambda m=m, f=f: 100 / timed(steps(m, f, 100)) for name, (m, f) in flows.items()}
+    values = alternate(seconds, speed)
+    results = []
+    for precision, target in (("float32", 30.0), ("float64", 15.0)):
+        rate = float(np.median(values[precision]))
+        what = f"ESPResSo's job without cell, {precision}, 1 thr."
+        numbers = {"steps/s": rate, "best": float(values[precision].max()), "MLUPS": rate * 18_800 / 1e6}
+        results.append(Result("espresso", what, rate / ESPRESSO, "×", target, numbers=numbers))
+    return results
+
+
+def resident() -> int:
+    """Return the bytes of this process in memory, without what is freed but kept for later."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    with open("/proc/self/statm") as stream:
+        return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def sizes(seconds: float) -> list[Result]:
+    """Cubes of several sizes in turn, and what they keep in memory."""
+    ctypes.CDLL(None).mallopt(-3, 2**20)  # M_MMAP_THRESHOLD: large arrays always come fresh from the system
+    flows, memory = {}, {}
+    cubes = (64, 96, 128, 192, 256)
+    for n in cubes:
+        grid = make_grid(np.ones((n, n, n), dtype=bool), (True, True, True))
+        flow(D3Q19, grid, "float32", CORES)  # compiles
+        del grid
+        before = resident()
+        flows[n] = flow(D3Q19, make_grid(np.ones((n, n, n), dtype=bool), (True, True, True)), "float32", CORES)
+        memory[n] = (resident() - before) / n**3 / (19 * 4)
+    speed = {}
+    for n, (model, fluid) in flows.items():
+        count = even_count(0.1, timed(steps(model, fluid, 2)) / 2)
+        speed[str(n)] = lambda n=n, m=model, f=fluid, c=count: 1e-6 * n**3 * c / timed(steps(m, f, c))
+    values = alternate(seconds / 2, speed)
+    medians = {f"{n}³": float(np.median(values[str(n)])) for n in cubes}
+    spread = min(medians.values()) / max(medians.values())
+    words = {f"{n}³": memory[n] for n in cubes}
+    return [
+        Result("sizes", f"D3Q19 float32 {CORES} thr.: slowest over fastest", spread, "", 0.8, numbers=medians),
+        Result("sizes", "memory: resident over 19 words", max(words.values()), "×", 1.3, True, numbers=words),
+    ]
+
+
+FIRST_STEP = """
+import time
+start = time.perf_counter()
+import numpy as np
+{body}
+print(time.perf_counter() - start)
+"""
+FIRST_3D = """
+from sim.channel import make_channel
+from sim.config import ChannelConfig
+from sim.fluid import Fluid, make_fluid_model, step
+from sim.lattice import D3Q19
+model = make_fluid_model(D3Q19, make_channel(ChannelConfig(), 0.52e-6, 3).grid, 0.8, (1e-6, 0.0, 0.0), threads=2)
+fluid = Fluid(model)
+for _ in range(2):
+    step(model, fluid)
+"""
+FIRST_2D = """
+from sim.cell import Cell
+from sim.config import load_config
+from sim.drive import start_drive
+from sim.fluid import Fluid
+from sim.simulation import State, advance, build
+model = build(load_config("hct116", "quick"))
+state = State(Fluid(model.fluid), start_drive(model.fluid), Cell(model.membrane))
+for _ in range(2):
+    advance(model, state)
+"""
+
+
+def start(seconds: float) -> list[Result]:
+    """From a new process to the end of the first even and odd step, with and without compiled kernels."""
+    results = []
+    for what, body in (("3-D channel", FIRST_3D), ("2-D squeeze", FIRST_2D)):
+        with tempfile.TemporaryDirectory() as cache:
+            environment = os.environ | {"MIMLAB_CACHE": cache, "NUMBA_CACHE_DIR": f"{cache}/numba"}
+            command = [sys.executable, "-c", FIRST_STEP.format(body=body)]
+            times = [
+                float(subprocess.run(command, env=environment, cwd=Path(__file__).parents[1], capture_output=True,
+                                     text=True, check=True).stdout)
+                for _ in range(4)
+            ]  # fmt: skip
+        results += [
+            Result("start", f"{what}: first steps, cold cache", times[0], "s", 15.0, True),
+            Result("start", f"{what}: first steps, warm cache", min(times[1:]), "s", 3.0, True),
+        ]
+    return results
+
+
+def squeeze(seconds: float) -> list[Result]:
+    """One step of the default simulation: cell, flow, cell."""
+    from sim.cell import Cell
+    from sim.config import load_config
+    from sim.drive import start_drive
+    from sim.simulation import State, advance, build
+
+    model = build(load_config("hct116", "quick"))
+    state = State(Fluid(model.fluid), start_drive(model.fluid), Cell(model.membrane))
+    nodes, count = int(model.fluid.grid.fluid.sum()), 500
+
+    def place() -> None:
+        state.cell.x[:], state.cell.pressure = model.membrane.start, 0.0
+
+    def whole() -> float:
+        place()
+        return 1e6 / count * timed(lambda: [advance(model, state) for _ in range(count)])
+
+    def membrane() -> float:
+        place()
+
+        def run() -> None:
+            for _ in range(count):
+                begin_step(model.membrane, state.cell, model.fluid, state.fluid)
+                end_step(model.membrane, state.cell, model.fluid, state.fluid)
+
+        return 1e6 / count * timed(run)
+
+    def only_flow() -> float:
+        return 1e6 / count * timed(steps(state.drive.model, state.fluid, count))
+
+    def kernels() -> float:
+        fluid, boundary, (slab,) = state.fluid, model.fluid.boundary, model.fluid.slabs
+        even, odd = fluid.arguments + boundary.fills, fluid.arguments + boundary.drains
+
+        def run() -> None:
+            for _ in range(count // 2):
+                model.fluid.kernels.even(*slab, *even)
+                model.fluid.kernels.odd(*slab, *odd)
+
+        return 1e6 / count * timed(run)
+
+    whole()
+    values = alternate(seconds, {"whole": whole, "membrane": membrane, "flow": only_flow, "kernels": kernels})
+    part = {f"{name} µs": float(np.median(series)) for name, series in values.items()}
+    part["fluid nodes"] = nodes
+    speed = nodes / part["whole µs"]
+    return [Result("squeeze-2d", "2-D squeeze step, float32, 1 thr., whole", speed, "MLUPS", numbers=part)]
+
+
+ROWS: dict[str, Callable[[float], list[Result]]] = {
+    "bulk-f32": bulk("bulk-f32", D3Q19, (128, 128, 128), "float32", CORES, 0.85),
+    "bulk-f32-1": bulk("bulk-f32-1", D3Q19, (128, 128, 128), "float32", 1, 0.85),
+    "bulk-f64": bulk("bulk-f64", D3Q19, (128, 128, 128), "float64", CORES, 0.85),
+    "bulk-f64-1": bulk("bulk-f64-1", D3Q19, (128, 128, 128), "float64", 1, 0.85),
+    "plane-f32": bulk("plane-f32", D2Q9, (2048, 2048), "float32", CORES, 0.8),
+    "plane-f32-1": bulk("plane-f32-1", D2Q9, (2048, 2048), "float32", 1, 0.8),
+    "small": small,
+    "channel": channel,
+    "espresso": espresso,
+    "sizes": sizes,
+    "start": start,
+    "squeeze-2d": squeeze,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--row", action="append", choices=ROWS, help="only this row (may be given several times)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="time of measurement of a row (20 s)")
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object on standard output, the table on the other"
+    )
+    arguments = parser.parse_args()
+    out = sys.stderr if arguments.json else sys.stdout
+    load = os.getloadavg()[0]
+    print(f"{platform.platform()}, {CORES} cores, Python {platform.python_version()}, load {load:.1f}", file=out)
+    results: list[Result] = []
+    for name in arguments.row or ROWS:
+        for result in ROWS[name](arguments.seconds):
+            print(result.line(), f" load {os.getloadavg()[0]:.1f}", file=out, flush=True)
+            results.append(result)
+        gc.collect()
+    if arguments.json:
+        rows = [{**vars(result), "met": result.met} for result in results]
+        print(json.dumps({"machine": platform.platform(), "cores": CORES, "rows": rows}))
+    return int(any(result.met is False for result in results))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
