@@ -280,6 +280,11 @@ def load_config(
         if isinstance(values.setdefault(section, {}), dict):
             values[section] = defaults | values[section]
     overrides = overrides or {}
+    for section in ("fluid", "channel", "cell", "numerics", "output"):
+        if not isinstance(values.get(section, {}), dict):
+            raise ConfigError(
+                f"{name}: {section} = {values[section]!r}: a section is expected; write it as [{section}]"
+            )
     if any(f"fluid.{drive}" in overrides for drive in DRIVES):
         values["fluid"] = {key: value for key, value in values.get("fluid", {}).items() if key not in DRIVES}
     for field, text in overrides.items():
@@ -297,7 +302,7 @@ def _read_source(name: str) -> str:
         return (resources.files("sim") / "configs" / f"{name}.toml").read_text(encoding="utf-8")
     if name.endswith(".toml"):
         try:
-            return Path(name).read_text(encoding="utf-8")
+            return Path(name).read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             raise ConfigError(f"{name}: not UTF-8 text ({error}); save the file as UTF-8") from error
     close = difflib.get_close_matches(name, preset_names(), 1)

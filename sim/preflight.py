@@ -17,6 +17,10 @@ from sim.outline import wall_distance, walls
 from sim.units import Units, make_units
 
 MIN_NODES = 8
+MIN_CELL = 8
+"""Lattice spacings across the cell."""
+MAX_NODES = 5e7
+"""Of a two-dimensional flow: some 3 GB."""
 MAX_REYNOLDS = 1.0
 MAX_SPEED_LU = 0.015
 MAX_DENSITY_DROP = 0.05
@@ -163,6 +167,18 @@ def _check_geometry(config: SimulationConfig) -> None:
         raise ConfigError(
             f"channel.gap = {channel.gap:g} m is {channel.gap / numerics.dx:.2f} lattice nodes across; it must be a "
             f"whole number within 1 %: set numerics.dx to {channel.gap / nodes:.6g} m"
+        )
+    size = channel.length / numerics.dx * channel.height / numerics.dx
+    if size > MAX_NODES:
+        coarser = math.sqrt(channel.length * channel.height / MAX_NODES)
+        raise ConfigError(
+            f"the channel of {channel.length:g} m × {channel.height:g} m takes {size:.2g} lattice nodes at "
+            f"numerics.dx = {numerics.dx:g} m (at most {MAX_NODES:.0e}): set numerics.dx to {coarser:.2g} m or more, or shorten it"
+        )
+    if cell.diameter < MIN_CELL * numerics.dx:
+        raise ConfigError(
+            f"cell.diameter = {cell.diameter:g} m is {cell.diameter / numerics.dx:.1f} lattice spacings; at least "
+            f"{MIN_CELL} are needed: raise it, or set numerics.dx to {cell.diameter / MIN_CELL:.3g} m or less"
         )
     if numerics.wall_range < numerics.dx * (1 - 1e-9):
         raise ConfigError(

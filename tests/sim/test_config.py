@@ -104,6 +104,16 @@ def test_a_broken_file_is_named(tmp_path, content):
         load_config(path)
 
 
+def test_a_section_that_is_a_number_is_named_and_a_byte_order_mark_is_ignored(tmp_path):
+    path = tmp_path / "cell.toml"
+    path.write_text("fluid = 3\n")
+    with pytest.raises(ConfigError, match=r"fluid = 3: a section is expected; write it as \[fluid\]"):
+        load_config(path, overrides={"fluid.pressure_drop": "1e3"})
+    text = "[fluid]\npressure_drop = 1e3\n[cell]\ndiameter = 12e-6\nks = 1e-3\nkb = 0\n"
+    path.write_text(text, encoding="utf-8-sig")
+    assert load_config(path).cell.diameter == 12e-6
+
+
 def test_every_field_has_help_with_a_unit():
     assert all(text.rstrip(".").endswith(")") for name, text in fields() if name != "name")
     assert len(list(fields())) > 35
