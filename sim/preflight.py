@@ -172,8 +172,9 @@ def _check_geometry(config: SimulationConfig) -> None:
     if size > MAX_NODES:
         coarser = math.sqrt(channel.length * channel.height / MAX_NODES)
         raise ConfigError(
-            f"the channel of {channel.length:g} m × {channel.height:g} m takes {size:.2g} lattice nodes at "
-            f"numerics.dx = {numerics.dx:g} m (at most {MAX_NODES:.0e}): set numerics.dx to {coarser:.2g} m or more, or shorten it"
+            f"the channel of {channel.length:g} m × {channel.height:g} m takes {size:.2g} lattice nodes "
+            f"at numerics.dx = {numerics.dx:g} m (at most {MAX_NODES:.0e}): "
+            f"set numerics.dx to {coarser:.2g} m or more, or shorten it"
         )
     if cell.diameter < MIN_CELL * numerics.dx:
         raise ConfigError(
