@@ -18,7 +18,6 @@ weights, periodic without exchange of ghosts; `pip install -r benchmarks/require
 from __future__ import annotations
 
 import argparse
-import ctypes
 import functools
 import gc
 import itertools
@@ -175,6 +174,13 @@ def timed(action: Callable[[], None]) -> float:
     return time.perf_counter() - start
 
 
+def rested(action: Callable[[], None]) -> float:
+    """Return how long the peer takes; its threads spin for a while afterwards, and nobody shall wait for them."""
+    duration = timed(action)
+    time.sleep(0.02)
+    return duration
+
+
 def steps(model: FluidModel, fluid: Fluid, count: int) -> Callable[[], None]:
     def run() -> None:
         for _ in range(count):
@@ -225,7 +231,7 @@ def against_limit(
         cells, turn = np.prod(peer_size), itertools.count()
         peer_count = even_count(0.1, timed(lambda: [peer(next(turn)) for _ in range(4)]) / 4)
         actions["peer"] = lambda: (
-            1e-6 * cells * peer_count / timed(lambda: [peer(next(turn)) for _ in range(peer_count)])
+            1e-6 * cells * peer_count / rested(lambda: [peer(next(turn)) for _ in range(peer_count)])
         )
     values = alternate(seconds, actions)
     per_node = 1e-6 / (2 * lattice.q * model.dtype.itemsize)
@@ -330,26 +336,50 @@ def espresso(seconds: float) -> list[Result]:
     return results
 
 
-def resident() -> int:
-    """Return the bytes of this process in memory, without what is freed but kept for later."""
+MEMORY = """
+import ctypes, gc, os
+import numpy as np
+from sim.fluid import Fluid, make_fluid_model, step
+from sim.grid import make_grid
+from sim.lattice import D3Q19
+def flow():
+    grid = make_grid(np.ones(({n},) * 3, dtype=bool), (True, True, True))
+    model = make_fluid_model(D3Q19, grid, 0.8, (1e-6, 0.0, 0.0), threads={threads})
+    fluid = Fluid(model)
+    for _ in range(2):
+        step(model, fluid)
+    return model, fluid
+def resident():
     gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
+    ctypes.CDLL(None).malloc_trim(0)  # what is freed but kept for later is not held
     with open("/proc/self/statm") as stream:
         return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+ctypes.CDLL(None).mallopt(-3, 2**20)  # M_MMAP_THRESHOLD: large arrays come fresh from the system each time
+flow()  # compiles
+before = resident()
+kept = flow()
+print((resident() - before) / {n} ** 3 / (19 * 4))
+"""
+"""How many times the populations' memory a flow holds, in a process of its own."""
+
+
+def python(script: str, **environment: str) -> float:
+    """Run a script in a process of its own and return the number it prints."""
+    command, root = [sys.executable, "-c", script], Path(__file__).parents[1]
+    done = subprocess.run(
+        command, env={**os.environ, **environment}, cwd=root, capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)
 
 
 def sizes(seconds: float) -> list[Result]:
     """Cubes of several sizes in turn, and what they keep in memory."""
-    ctypes.CDLL(None).mallopt(-3, 2**20)  # M_MMAP_THRESHOLD: large arrays always come fresh from the system
-    flows, memory = {}, {}
     cubes = (64, 96, 128, 192, 256)
+    memory = {n: python(MEMORY.format(n=n, threads=CORES)) for n in cubes}
+    flows = {}
     for n in cubes:
         grid = make_grid(np.ones((n, n, n), dtype=bool), (True, True, True))
-        flow(D3Q19, grid, "float32", CORES)  # compiles
-        del grid
-        before = resident()
-        flows[n] = flow(D3Q19, make_grid(np.ones((n, n, n), dtype=bool), (True, True, True)), "float32", CORES)
-        memory[n] = (resident() - before) / n**3 / (19 * 4)
+        flows[n] = flow(D3Q19, grid, "float32", CORES)
     speed = {}
     for n, (model, fluid) in flows.items():
         count = even_count(0.1, timed(steps(model, fluid, 2)) / 2)
@@ -399,13 +429,8 @@ def start(seconds: float) -> list[Result]:
     results = []
     for what, body in (("3-D channel", FIRST_3D), ("2-D squeeze", FIRST_2D)):
         with tempfile.TemporaryDirectory() as cache:
-            environment = os.environ | {"MIMLAB_CACHE": cache, "NUMBA_CACHE_DIR": f"{cache}/numba"}
-            command = [sys.executable, "-c", FIRST_STEP.format(body=body)]
-            times = [
-                float(subprocess.run(command, env=environment, cwd=Path(__file__).parents[1], capture_output=True,
-                                     text=True, check=True).stdout)
-                for _ in range(4)
-            ]  # fmt: skip
+            script = FIRST_STEP.format(body=body)
+            times = [python(script, MIMLAB_CACHE=cache, NUMBA_CACHE_DIR=f"{cache}/numba") for _ in range(4)]
         results += [
             Result("start", f"{what}: first steps, cold cache", times[0], "s", 15.0, True),
             Result("start", f"{what}: first steps, warm cache", min(times[1:]), "s", 3.0, True),
