@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,9 @@ EVANS_FUNG = (0.81, 7.83, -4.39)
 EVANS_FUNG_DIAMETER = 7.82
 READ_BY_TRIMESH = (".stl", ".obj", ".ply")
 READ_BY_MESHIO = (".vtk", ".vtu")
+
+FOLDED = -0.5
+"""Cosine between the normals of a triangle and two of its neighbours below which it lies upside down."""
 
 
 class Mesh(NamedTuple):
@@ -73,10 +76,15 @@ def ring(diameter: float, spacing: float, angle: float = 0.0) -> np.ndarray:
     -----
     The nodes lie a little outside the circle, so that the area is the circle's at any number of nodes.
     """
-    count = max(12, round(np.pi * diameter / spacing))
+    count = ring_count(diameter, spacing)
     radius = diameter / 2 * np.sqrt(np.pi / (count / 2 * np.sin(2 * np.pi / count)))
     phi = angle + 2 * np.pi * np.arange(count) / count
     return radius * np.stack([np.cos(phi), np.sin(phi)], axis=1)
+
+
+def ring_count(diameter: float, spacing: float) -> int:
+    """Return the number of nodes of `ring`."""
+    return max(12, round(np.pi * diameter / spacing))
 
 
 def icosphere_level(diameter: float, spacing: float) -> int:
@@ -180,12 +188,10 @@ def topology(faces: np.ndarray) -> Topology:
     low, high = np.minimum(start, end), np.maximum(start, end)
     order = np.lexsort((high, low))
     first, second = order[0::2], order[1::2]
-    _check_edges(low[order], high[order])
+    _check_edges(np.column_stack([low, high]))
     if (start[first] == start[second]).any():
         wrong = int((start[first] == start[second]).sum())
-        raise InputError(
-            f"{wrong} edges have two faces of opposite winding: repair the mesh (trimesh.repair.fix_winding)"
-        )
+        raise InputError(f"{wrong} edges have faces of opposite winding: repair the mesh (trimesh.repair.fix_winding)")
     edges = np.column_stack([start[first], end[first]])
     apex = faces.ravel()
     face_edges = np.empty(3 * count, dtype=np.int32)
@@ -234,6 +240,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
         known = ", ".join(READ_BY_TRIMESH + READ_BY_MESHIO)
         raise InputError(f"{path}: a mesh is read from {known}; convert the file (meshio convert)")
     try:
+        content = path.read_bytes()
         if suffix in READ_BY_MESHIO:
             import meshio
 
@@ -241,7 +248,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
             return np.asarray(read.points, dtype=float), np.asarray(read.get_cells_type("triangle"), dtype=int)
         import trimesh
 
-        solid = trimesh.load(io.BytesIO(path.read_bytes()), file_type=suffix[1:], force="mesh", process=False)
+        solid: Any = trimesh.load(io.BytesIO(content), file_type=suffix[1:], force="mesh", process=False)
         return np.asarray(solid.vertices, dtype=float), np.asarray(solid.faces, dtype=int)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
@@ -255,11 +262,10 @@ def _repaired(nodes: np.ndarray, faces: np.ndarray, metres: float) -> Mesh:
 
     solid = trimesh.Trimesh(nodes, faces, process=False)
     solid.merge_vertices(merge_tex=True, merge_norm=True)
-    solid.update_faces(solid.unique_faces())
+    distinct = (solid.faces != np.roll(solid.faces, 1, axis=1)).all(axis=1)  # no triangle shrunk to an edge
+    solid.update_faces(distinct & solid.unique_faces())
     solid.remove_unreferenced_vertices()
-    ends = np.sort(solid.faces[:, [1, 2, 2, 0, 0, 1]].reshape(-1, 2), axis=1)
-    ends = ends[np.lexsort((ends[:, 1], ends[:, 0]))]
-    _check_edges(ends[:, 0], ends[:, 1])
+    _check_edges(np.sort(solid.faces[:, [1, 2, 2, 0, 0, 1]].reshape(-1, 2), axis=1))
     if solid.body_count > 1:
         raise InputError(f"the surface has {solid.body_count} pieces, a cell has one: keep the largest (trimesh.split)")
     trimesh.repair.fix_winding(solid)
@@ -270,32 +276,30 @@ def _repaired(nodes: np.ndarray, faces: np.ndarray, metres: float) -> Mesh:
     return mesh
 
 
-def _check_edges(low: np.ndarray, high: np.ndarray) -> None:
-    """Refuse an open or branching surface; `low` and `high` are the ends of the half edges, sorted."""
-    _, count = np.unique(low.astype(np.int64) << 32 | high.astype(np.int64), return_counts=True)
+def _check_edges(ends: np.ndarray) -> None:
+    """Refuse an open or branching surface; `ends` (3 F, 2) are the ends of the half edges, the lower first."""
+    _, count = np.unique(ends.astype(np.int64) @ [1 << 32, 1], return_counts=True)
     single, many = int((count == 1).sum()), int((count > 2).sum())
-    if single:
-        raise InputError(f"the surface is open: {single} edges have one face; fill the holes (trimesh.repair)")
     if many:
         raise InputError(f"the surface branches: {many} edges have more than two faces; make it manifold")
+    if single:
+        raise InputError(f"the surface is open: {single} edges have one face; fill the holes (trimesh.repair)")
 
 
 def _check_folds(mesh: Mesh) -> None:
-    """Refuse triangles without area and triangles that face against all their neighbours."""
+    """Refuse triangles without area, and those that lie upside down against two of their neighbours."""
     normal = _normals(mesh)
     size = np.linalg.norm(normal, axis=1)
     flat = int((size <= 1e-9 * size.mean()).sum())
     if flat:
         raise InputError(f"{flat} triangles have no area: mesh the surface anew")
     normal /= size[:, None]
-    first, second = topology(mesh.faces).edge_faces.T
-    cosine = np.einsum("ed,ed->e", normal[first], normal[second])
-    best = np.full(len(size), -1.0)
-    np.maximum.at(best, first, cosine)
-    np.maximum.at(best, second, cosine)
-    if (best < 0).any():
+    t = topology(mesh.faces)
+    cosine = np.einsum("ed,ed->e", normal[t.edge_faces[:, 0]], normal[t.edge_faces[:, 1]])
+    middle = np.median(cosine[t.face_edges], axis=1)
+    if (middle < FOLDED).any():
         raise InputError(
-            f"{int((best < 0).sum())} triangles are folded over, triangle {int(best.argmin())} the most:"
+            f"{int((middle < FOLDED).sum())} triangles are folded over, triangle {int(middle.argmin())} the most:"
             " smooth the surface or mesh it anew"
         )
 

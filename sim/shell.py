@@ -20,6 +20,9 @@ SHEAR_OF_KS = np.sqrt(3) / 4
 RIGIDITY_OF_KB = np.sqrt(3) / 2
 """κ = √3/2 kb of a regular triangular network of hinges (Seung & Nelson 1988)."""
 
+TORN, COLLAPSED = 9.0, 0.01
+"""Area of a triangle over its area at rest beyond which the mesh is no membrane any more."""
+
 
 @dataclass(frozen=True)
 class Shell:
@@ -210,7 +213,7 @@ def shell_forces(
             work.plane,
         )
     pressure = -shell.kv * (volume - shell.volume0) / shell.volume0 - multiplier
-    kernels.gather_forces(
+    kernels.node_forces(
         x, t.faces, t.face_edges, work.normal, work.pull, in_plane, work.plane, shell.face_rest, pressure, force
     )
     return volume, area
@@ -235,15 +238,63 @@ def shell_energy(shell: Shell, x: np.ndarray) -> Energies:
     whole = 0.5 * shell.ka_global * (area - shell.total_area0) ** 2 / shell.total_area0
     return Energies(
         stretching=float(stretching),
-        bending=float(4 * shell.kb * (1 - np.cos((hinge_angles(t, x) - shell.theta0) / 2)).sum()),
+        # |cos| takes θ - θ0 to within ±π
+        bending=float(4 * shell.kb * (1 - abs(np.cos((hinge_angles(t, x) - shell.theta0) / 2))).sum()),
         area=float(local + whole),
         volume=float(0.5 * shell.kv * (volume - shell.volume0) ** 2 / shell.volume0),
     )
 
 
+def broken_face(shell: Shell, work: Workspace) -> str | None:
+    """Say which face is torn, collapsed or upside down among its neighbours; None if the mesh is sound.
+
+    Parameters
+    ----------
+    shell, work
+        Membrane, and its workspace as the last call of `shell_forces` left it.
+    """
+    t, worst = shell.topology, np.empty(3)
+    stretched, shrunk, folded = kernels.find_extremes(t.edge_faces, t.face_edges, work.normal, shell.area0, worst)
+    if not np.isfinite(worst).all():
+        return f"triangle {stretched} has no finite area"
+    if worst[0] > TORN:
+        return f"triangle {stretched} is torn: {worst[0]:.3g} times its area at rest (at most {TORN:g})"
+    if worst[1] < COLLAPSED:
+        return f"triangle {shrunk} has collapsed: {worst[1]:.2g} times its area at rest (at least {COLLAPSED:g})"
+    if worst[2] < mesh.FOLDED:
+        angle = np.degrees(np.arccos(max(-1.0, worst[2])))
+        return f"triangle {folded} is inverted: {angle:.0f}° or more to two of its neighbours (at most 120°)"
+    return None
+
+
 def areal_strain(shell: Shell, x: np.ndarray) -> np.ndarray:
     """Return A/A0 - 1 of each face (F,)."""
     return 0.5 * _angles(shell.topology, x)[0] / shell.area0 - 1
+
+
+def mean_tension(shell: Shell, x: np.ndarray) -> np.ndarray:
+    """Return the mean of the two principal tensions of each face (F,), force per length, without viscosity.
+
+    Notes
+    -----
+    Half the trace of the virial stress: σ + Σ t_k l_k²/(2 A) over the edges, with σ and t_k of
+    `sim.kernels.shell`; an edge's spring acts half in either face.
+    """
+    t = shell.topology
+    doubled, _ = _angles(t, x)
+    area = 0.5 * doubled
+    ratio = area / shell.area0
+    tension = shell.ka_local * (ratio - 1) + shell.ka_global * (area.sum() / shell.total_area0 - 1)
+    if shell.law == "spring":
+        length = edge_lengths(t, x)
+        pull = 0.5 * shell.ks * (length - shell.length0) * length
+        return tension + 0.5 * pull[t.face_edges].sum(axis=1) / area
+    i1, i2 = first_invariant(shell, x), ratio**2 - 1
+    if shell.law == "neo-hookean":
+        slope, isotropic = 0.5, -1 / ratio**3
+    else:
+        slope, isotropic = 0.5 * (i1 + 1), ratio * (shell.skalak_c * i2 - 1)
+    return tension + shell.shear_modulus * (isotropic + slope * (i1 + 2) / ratio)
 
 
 def edge_lengths(topology: mesh.Topology, x: np.ndarray) -> np.ndarray:

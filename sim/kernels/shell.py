@@ -136,7 +136,7 @@ def face_tensions(x, faces, normal, rest, law, gs, skalak_c, ka_local, tension_g
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def gather_forces(x, faces, face_edges, normal, pull, in_plane, plane, rest, pressure, force):
+def node_forces(x, faces, face_edges, normal, pull, in_plane, plane, rest, pressure, force):
     """Write the forces of the membrane (V, 3).
 
     Parameters
@@ -183,3 +183,50 @@ def gather_forces(x, faces, face_edges, normal, pull, in_plane, plane, rest, pre
         force[k, 0] += nc * nx + tb * bx - ta * ax
         force[k, 1] += nc * ny + tb * by - ta * ay
         force[k, 2] += nc * nz + tb * bz - ta * az
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def find_extremes(edge_faces, face_edges, normal, area0, worst):
+    """Find the most stretched, the most shrunk and the most folded face.
+
+    A face is folded by the middle one of the cosines between its normal and its neighbours': near -1 it lies upside
+    down against two of them at least, as a triangle does that is turned over alone or with one other; along a sharp
+    fold of the membrane it does not.
+
+    Parameters
+    ----------
+    edge_faces, face_edges
+        Faces of each edge (E, 2), edges of each face (F, 3).
+    normal
+        As `face_geometry` writes it.
+    area0
+        At rest (F,).
+    worst
+        Output: A/A0 of the most stretched and most shrunk face and the cosine of the most folded one (3,); NaN
+        where a face is not finite.
+
+    Returns
+    -------
+    stretched, shrunk, folded
+        Indices of the faces.
+    """
+    worst[0], worst[1], worst[2] = 0.0, math.inf, math.inf
+    stretched, shrunk, folded = 0, 0, 0
+    for f in range(face_edges.shape[0]):
+        ratio = 0.5 / (normal[f, 3] * area0[f])
+        if not math.isfinite(ratio):
+            worst[:] = math.nan
+            return f, f, f
+        least, most, total = math.inf, -math.inf, 0.0
+        for m in range(3):
+            e = face_edges[f, m]
+            g = edge_faces[e, 0] + edge_faces[e, 1] - f
+            cosine = normal[f, 0] * normal[g, 0] + normal[f, 1] * normal[g, 1] + normal[f, 2] * normal[g, 2]
+            least, most, total = min(least, cosine), max(most, cosine), total + cosine
+        if ratio > worst[0]:
+            worst[0], stretched = ratio, f
+        if ratio < worst[1]:
+            worst[1], shrunk = ratio, f
+        if total - least - most < worst[2]:
+            worst[2], folded = total - least - most, f
+    return stretched, shrunk, folded
