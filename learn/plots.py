@@ -8,25 +8,19 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bridge.command import replacing
 from learn.data import Cells
+from learn.figures import OKABE_ITO, colour, new_figure, save_figure
 from learn.folds import Splits
 from learn.metrics import roc
 from learn.summary import Result, pooled
-
-OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
-"""Colours that people of all colour visions tell apart (Okabe and Ito 2008)."""
 
 
 def write_summary(path: Path, report: dict[str, Any], cells: Cells, splits: Splits, results: Sequence[Result]) -> None:
     """Draw a training's summary to a PNG file."""
     rows, probabilities = pooled(splits, results)
-    figure = Figure(figsize=(13, 4.3), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(13, 4.3)
     loss, matrix, curve = figure.subplots(1, 3)
     _draw_loss(loss, results)
     _draw_confusion(matrix, np.array(report["held_out"]["confusion"]), cells.classes)
@@ -36,19 +30,18 @@ def write_summary(path: Path, report: dict[str, Any], cells: Cells, splits: Spli
         f"{report['model']}: accuracy {report['mean_accuracy']:.3f} "
         f"(95 % interval {accuracy['low']:.3f} to {accuracy['high']:.3f}) on {held} held-out cells"
     )
-    with replacing(path) as part:
-        figure.savefig(part, dpi=150, metadata={"Software": None})
+    save_figure(path, figure)
 
 
 def _draw_loss(axes: Axes, results: Sequence[Result]) -> None:
     for index, result in enumerate(results):
         epochs = [record["epoch"] for record in result["history"]]
-        for key, colour, label in (
+        for key, shade, label in (
             ("train_loss", OKABE_ITO[0], "training"),
             ("validation_loss", OKABE_ITO[1], "validation"),
         ):
             values = [record[key] for record in result["history"]]
-            axes.plot(epochs, values, color=colour, lw=1, alpha=0.7, label=label if index == 0 else None)
+            axes.plot(epochs, values, color=shade, lw=1, alpha=0.7, label=label if index == 0 else None)
         best = result["history"][result["best_epoch"] - 1]
         axes.plot(
             best["epoch"], best["validation_loss"], "o", color="black", ms=4, label="model kept" if index == 0 else None
@@ -80,7 +73,7 @@ def _draw_roc(
         axes.plot(
             alarms,
             hits,
-            color=OKABE_ITO[k % len(OKABE_ITO)],
+            color=colour(k),
             label=f"{classes[k]} against {'the rest' if len(classes) > 2 else classes[1]}",
         )
     axes.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--", label="chance")

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("sim.run", "sim.verify", "bridge.build", "bridge.ingest", "bridge.check", "bridge.render", "learn.run")
+COMMANDS = (
+    "sim.run",
+    "sim.verify",
+    "bridge.build",
+    "bridge.ingest",
+    "bridge.check",
+    "bridge.render",
+    "learn.run",
+    "learn.baselines",
+)
 HEAVY = ("numba", "llvmlite", "jax", "flax", "optax", "sklearn", "skimage", "matplotlib", "pandas")
 
 

@@ -1,0 +1,240 @@
+"""Classical classifiers of the features: ``python -m learn.baselines --dataset cells.h5 --out DIR``."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from bridge.command import Exit, InputError, parse_arguments, print_json, progress, run_command, say
+from learn.config import TrainConfig, load_config, parse_config
+from learn.outputs import check_folder, new_folder, save_report, save_table
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from learn.classifiers import Score
+    from learn.data import Cells
+    from learn.folds import Splits
+
+NETWORK = "NN"
+"""The small network of `learn.run features_only`, compared with the classifiers (paper, Fig. 4c)."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Classify cells by their features with the paper's five classical methods and the small network."""
+
+    out: Path
+    """Folder to write: report.json, and each figure as PNG and CSV."""
+    dataset: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """Dataset of cells (.h5); repeat it to pool several."""
+    features: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME…")] = TrainConfig.model_fields["features"].default
+    """Columns of the dataset to classify by: each alone, each pair, and all."""
+    classes: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME…")] = ()
+    """Labels to tell apart; empty: every label of the datasets."""
+    folds: int = 5
+    """Folds of the cross-validation, by cell and group."""
+    repeats: int = 3
+    """Cross-validations, each with other folds, behind the comparison; the first gives all other numbers."""
+    seed: int = 0
+    """Draws folds, forests and the network's start."""
+    json: bool = False
+    """Print the report as one JSON object on standard output."""
+    quiet: bool = False
+    """Print errors only."""
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; see `Arguments`."""
+    arguments = parse_arguments(Arguments, "learn.baselines", argv)
+    check_folder(arguments.out)
+    if arguments.repeats < 1 or arguments.folds < 2:
+        raise InputError(
+            f"--repeats = {arguments.repeats}, --folds = {arguments.folds}: at least one cross-validation of two folds"
+        )
+    if len(arguments.features) < 2:
+        raise InputError(f"--features {' '.join(arguments.features)}: at least two are needed to look at pairs")
+    values = load_config("features_only").model_dump() | {
+        "features": arguments.features,
+        "classes": arguments.classes,
+        "folds": arguments.folds,
+        "seed": arguments.seed,
+    }
+    config = parse_config(values, "command line")
+    from learn.data import load_cells
+
+    cells = load_cells(arguments.dataset, config)
+    with progress("baselines", arguments.quiet) as bar:
+        report = run(cells, config, arguments.repeats, arguments.out, bar.update)
+    say(describe(report), arguments.quiet)
+    say(f"figures and tables: {arguments.out}", arguments.quiet)
+    if arguments.json:
+        print_json({"out": str(arguments.out), **report})
+    return Exit.DONE
+
+
+def run(
+    cells: Cells,
+    config: TrainConfig,
+    repeats: int,
+    out: Path,
+    show: Callable[[float, str], None] = lambda part, what: None,
+) -> dict[str, Any]:
+    """Score, compare, draw and write; return the report.
+
+    Parameters
+    ----------
+    cells, config
+        Cells with at least two features, and folds, seed and network.
+    repeats
+        Cross-validations of the comparison; one only where the dataset has folds of its own.
+    out
+        Folder that is not there yet.
+    show
+        Called with the part done (0 to 1) and what is being done.
+    """
+    from learn.baseline_figures import (
+        write_comparison,
+        write_correlation,
+        write_regions,
+        write_regression,
+        write_scatters,
+    )
+    from learn.classifiers import score_all
+    from learn.folds import split_cells
+    from learn.metrics import feature_auc
+    from learn.statistics import correlate
+
+    own_folds = bool((cells.fold >= 0).any())
+    seeds = [config.seed + turn for turn in range(1 if own_folds else repeats)]
+    splits = [split_cells(cells, config.model_copy(update={"seed": seed})) for seed in seeds]
+    scores = score_all(cells, splits[0].folds, config.seed, lambda part, what: show(0.2 * part, what))
+    accuracies = _compare(cells, config, splits, scores, lambda part, what: show(0.2 + 0.8 * part, what))
+    comparisons = _tests(accuracies, splits[0])
+    columns = correlate(cells)
+    report = {
+        "classes": list(cells.classes),
+        "cells": {name: int((cells.labels == k).sum()) for k, name in enumerate(cells.classes)},
+        "features": dict(zip(cells.names, cells.units, strict=True)),
+        "seed": config.seed,
+        "folds": config.folds,
+        "repeats": len(seeds),
+        "split": list(splits[0].notes),
+        "scores": [_facts(score) for score in scores],
+        "network": _facts_of_network(accuracies[NETWORK][: config.folds]),
+        "comparison": comparisons,
+        "correlation": [{key: _number(columns[key][row]) for key in columns} for row in range(len(columns["x"]))],
+        "feature_auc": {
+            name: feature_auc(cells.labels, cells.features[:, column], len(cells.classes))
+            for column, name in enumerate(cells.names)
+        },
+        "notes": [*cells.notes, *(["the dataset has folds of its own: one cross-validation"] if own_folds else [])],
+    }
+    with new_folder(out) as folder:
+        write_scatters(folder, cells)
+        write_correlation(folder, cells, columns)
+        write_regression(folder, cells, columns)
+        write_regions(folder, cells, config.seed)
+        write_comparison(folder, accuracies, comparisons, NETWORK)
+        save_table(folder / "scores.csv", _table(scores))
+        save_report(folder, report)
+    return report
+
+
+def describe(report: Mapping[str, Any]) -> str:
+    """Return the report as text for people."""
+    names = list(report["features"])
+    lines = [f"accuracy over {report['folds']} folds (AUC of all held-out cells):"]
+    for score in report["scores"]:
+        if len(score["features"]) in (1, len(names)):
+            which = "all features" if len(score["features"]) == len(names) else score["features"][0]
+            lines.append(f"  {score['model']:4s} {which:24s} {score['accuracy']:.4f} ({score['auc']:.4f})")
+    lines.append(f"  {NETWORK:4s} {'all features':24s} {report['network']['accuracy']:.4f}")
+    for test in report["comparison"]:
+        if NETWORK in (test["one"], test["other"]):
+            lines.append(
+                f"  {test['one']} - {test['other']}: {100 * test['difference']:+.2f} points, p = {test['p']:.2g}"
+            )
+    lines += [
+        f"  {row['x']} and {row['y']}, {row['cells']}: correlation {row['pearson']:+.3f}, p = {row['pearson_p']:.2g}"
+        for row in report["correlation"]
+        if row["pearson"] is not None
+    ]
+    return "\n".join([*lines, *report["split"], *report["notes"]])
+
+
+def _compare(
+    cells: Cells,
+    config: TrainConfig,
+    splits: list[Splits],
+    scores: list[Score],
+    show: Callable[[float, str], None],
+) -> dict[str, np.ndarray]:
+    """Return the accuracy of every model on all features in each fold of each cross-validation (folds x repeats,)."""
+    import numpy as np
+
+    from learn.classifiers import NAMES, cross_validate
+    from learn.runtime import prepare
+
+    prepare()
+    from learn.train import Trainer, train_fold
+
+    found = {score.model: [score.accuracies] for score in scores if score.features == cells.names}
+    for turn, split in enumerate(splits[1:], 1):
+        for name in NAMES:
+            found[name].append(cross_validate(name, cells, cells.names, split.folds, config.seed + turn).accuracies)
+    trainer, network = Trainer(config, len(cells.classes)), []
+    todo = [(turn, index) for turn in range(len(splits)) for index in range(config.folds)]
+    for done, (turn, index) in enumerate(todo):
+        show(done / len(todo), f"network, cross-validation {turn + 1}, fold {index + 1}")
+        fold = splits[turn].folds[index]
+        chances = train_fold(trainer, cells, fold, turn * config.folds + index).probabilities[fold.test]
+        network.append(np.mean(chances.argmax(axis=1) == cells.labels[fold.test]))
+    return {**{name: np.concatenate(parts) for name, parts in found.items()}, NETWORK: np.array(network)}
+
+
+def _tests(accuracies: Mapping[str, np.ndarray], splits: Splits) -> list[dict[str, Any]]:
+    from learn.statistics import corrected_t_test
+
+    fold = splits.folds[0]
+    tests = []
+    for one, other in itertools.combinations(reversed(list(accuracies)), 2):
+        differences = accuracies[one] - accuracies[other]
+        t, p = corrected_t_test(differences, len(fold.train) + len(fold.validation), len(fold.test))
+        tests.append({"one": one, "other": other, "difference": float(differences.mean()), "t": _number(t), "p": p})
+    return tests
+
+
+def _facts(score: Score) -> dict[str, Any]:
+    return {
+        "model": score.model,
+        "features": list(score.features),
+        "accuracy": float(score.accuracies.mean()),
+        "sd": float(score.accuracies.std(ddof=1)),
+        "auc": score.auc,
+    }
+
+
+def _facts_of_network(accuracies: np.ndarray) -> dict[str, float]:
+    return {"accuracy": float(accuracies.mean()), "sd": float(accuracies.std(ddof=1))}
+
+
+def _table(scores: list[Score]) -> dict[str, list[Any]]:
+    facts = [_facts(score) for score in scores]
+    columns = {key: [one[key] for one in facts] for key in facts[0]}
+    return columns | {"features": [" ".join(one["features"]) for one in facts]}
+
+
+def _number(value: Any) -> Any:
+    """Return None in the place of NaN and infinity, which JSON does not know."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+if __name__ == "__main__":
+    run_command(main)
