@@ -6,11 +6,12 @@ Any consistent set of units will do; nothing here converts.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from sim import mesh
+from sim.command import InputError
 from sim.kernels import shell as kernels
 
 Law = Literal["spring", "neo-hookean", "skalak"]
@@ -82,8 +83,22 @@ class Shell:
         return float(RIGIDITY_OF_KB * self.kb)
 
 
+class Surface(Protocol):
+    """A membrane of any law, as far as its mesh is concerned."""
+
+    @property
+    def topology(self) -> mesh.Topology:
+        """Faces, edges and hinges."""
+        ...
+
+    @property
+    def area0(self) -> np.ndarray:
+        """Areas of the faces at rest (F,)."""
+        ...
+
+
 class Workspace:
-    """Memory of `shell_forces`, written anew by each call.
+    """Memory of `shell_forces` and of `sim.oif.oif_forces`, written anew by each call.
 
     Attributes
     ----------
@@ -95,7 +110,7 @@ class Workspace:
         dW/dI1 and isotropic tension of each face (F, 2).
     """
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: Surface) -> None:
         self.normal = np.zeros((len(shell.topology.faces), 4))
         self.pull = np.zeros((len(shell.topology.edges), 2))
         self.plane = np.zeros((len(shell.topology.faces), 2))
@@ -108,6 +123,50 @@ class Energies(NamedTuple):
     bending: float
     area: float
     volume: float
+
+
+class Measures(NamedTuple):
+    """Geometry of a closed surface: what a membrane at rest in this shape remembers.
+
+    Attributes
+    ----------
+    topology
+        Faces, edges and hinges.
+    length, theta
+        Lengths and hinge angles of the edges (E,).
+    area, cotangent
+        Areas of the faces (F,) and cotangents of their angles (F, 3).
+    total_area, volume
+        Of the whole surface.
+    """
+
+    topology: mesh.Topology
+    length: np.ndarray
+    theta: np.ndarray
+    area: np.ndarray
+    cotangent: np.ndarray
+    total_area: float
+    volume: float
+
+
+def measure(nodes: np.ndarray, faces: np.ndarray) -> Measures:
+    """Return the geometry of a closed surface of nodes (V, 3) and outward-wound faces (F, 3).
+
+    Raises
+    ------
+    InputError
+        If it is not closed, or winds inwards.
+    """
+    topology = mesh.topology(faces)
+    x = np.ascontiguousarray(nodes, dtype=float)
+    volume = mesh.volume(mesh.Mesh(x, topology.faces))
+    if volume <= 0:
+        raise InputError("the faces wind inwards: reverse the order of their nodes")
+    doubled, cotangent = _angles(topology, x)
+    area = 0.5 * doubled
+    return Measures(
+        topology, edge_lengths(topology, x), hinge_angles(topology, x), area, cotangent, float(area.sum()), volume
+    )
 
 
 def make_shell(
@@ -141,23 +200,15 @@ def make_shell(
     InputError
         If the mesh is not closed, or winds inwards.
     """
-    topology = mesh.topology(faces)
-    x = np.ascontiguousarray(rest_nodes, dtype=float)
-    shape = mesh.Mesh(x, topology.faces)
-    volume0 = mesh.volume(shape)
-    if volume0 <= 0:
-        raise mesh.InputError("the faces wind inwards: reverse the order of their nodes")
-    length0 = edge_lengths(topology, x) / inflation
-    theta0 = hinge_angles(topology, x)
-    doubled, cotangent = _angles(topology, x)
-    area0 = 0.5 * doubled / inflation**2
+    rest = measure(rest_nodes, faces)
+    length0, area0 = rest.length / inflation, rest.area / inflation**2
     return Shell(
-        topology=topology,
+        topology=rest.topology,
         length0=length0,
-        theta0=theta0,
+        theta0=rest.theta,
         area0=area0,
-        total_area0=float(area0.sum()),
-        volume0=volume0,
+        total_area0=rest.total_area / inflation**2,
+        volume0=rest.volume,
         ks=ks,
         kb=kb,
         ka_local=ka_local,
@@ -166,8 +217,8 @@ def make_shell(
         viscosity=viscosity,
         law=law,
         skalak_c=skalak_c,
-        edge_rest=np.column_stack([length0, np.cos(theta0), np.sin(theta0)]),
-        face_rest=np.column_stack([area0, cotangent]),
+        edge_rest=np.column_stack([length0, np.cos(rest.theta), np.sin(rest.theta)]),
+        face_rest=np.column_stack([area0, rest.cotangent]),
     )
 
 
@@ -245,13 +296,13 @@ def shell_energy(shell: Shell, x: np.ndarray) -> Energies:
     )
 
 
-def broken_face(shell: Shell, work: Workspace) -> str | None:
+def broken_face(shell: Surface, work: Workspace) -> str | None:
     """Say which face is torn, collapsed or upside down among its neighbours; None if the mesh is sound.
 
     Parameters
     ----------
     shell, work
-        Membrane, and its workspace as the last call of `shell_forces` left it.
+        Membrane, and its workspace as the last computation of its forces left it.
     """
     t, worst = shell.topology, np.empty(3)
     stretched, shrunk, folded = kernels.find_extremes(t.edge_faces, t.face_edges, work.normal, shell.area0, worst)

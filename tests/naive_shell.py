@@ -142,3 +142,39 @@ def tube(around, rows):
             here, above = 2 + row * around, 2 + (row + 1) * around
             faces += [[here + k, here + nxt, above + k], [here + nxt, above + nxt, above + k]]
     return np.array(nodes), np.array(faces, dtype=np.int32), radius
+
+
+def oif_forces(x, velocity, rest, faces, *, ks=0.0, kslin=0.0, kb=0.0, kal=0.0, kag=0.0, kv=0.0, kvisc=0.0):
+    """Return the forces (V, 3) of ESPResSo's object-in-fluid model, bond by bond; normals point inwards."""
+    force = np.zeros_like(x)
+    for i, j, k, m in hinges(faces):
+        along, length, length0 = x[i] - x[j], np.linalg.norm(x[i] - x[j]), np.linalg.norm(rest[i] - rest[j])
+        ratio = length / length0
+        stiffening = (ratio**0.5 + ratio**-2.5) / (ratio + ratio**-3)
+        pull = -(ks * stiffening + kslin) * (length - length0) * along / length
+        pull += kvisc * (along @ (velocity[j] - velocity[i])) * along / length**2
+        force[i] += pull
+        force[j] -= pull
+        first, second = _inward(x, k, i, j), _inward(x, m, j, i)
+        moment = kb * (_oif_angle(x, i, j, k, m) - _oif_angle(rest, i, j, k, m))
+        force[k] += moment * first
+        force[m] += moment * second
+        force[[i, j]] -= 0.5 * moment * (first + second)
+    now, before = areas(x, faces), areas(rest, faces)
+    strain = volume(x, faces) / volume(rest, faces) - 1
+    for face, area, area0 in zip(faces, now, before, strict=True):
+        to_centre = x[face].mean(axis=0) - x[face]
+        change = kal * (area - area0) + kag * area * (now.sum() / before.sum() - 1)
+        force[face] += change * to_centre / (to_centre**2).sum() + kv * strain * area / 3 * _inward(x, *face)
+    return force
+
+
+def _inward(x, i, j, k):
+    normal = np.cross(x[k] - x[i], x[j] - x[i])
+    return normal / np.linalg.norm(normal)
+
+
+def _oif_angle(x, i, j, k, m):
+    first, second = _inward(x, k, i, j), _inward(x, m, j, i)
+    theta = np.pi - np.arccos(first @ second)
+    return theta if first @ (x[m] - x[k]) >= 0 else 2 * np.pi - theta
