@@ -1,4 +1,4 @@
-"""A cell as light sees it: outline to thickness, organelles carried by the material, optical path.
+"""A cell as light sees it: its inner structure, its thickness, and how the material carries what is inside.
 
 A two-dimensional run knows the outline alone. Its cell is given the depth of the sphere it was at
 rest: the area within the outline is conserved, so the mean thickness stays 4R/3, and the thickness
@@ -22,8 +22,6 @@ DEPTH_RULE = (
 _PIECES = 8  # of an edge per pixel: position errors within a pixel stay below 1 %, the area is exact anyway
 _DEGREE = 14  # of the harmonic polynomial: within 1 % of degree 48 for a stadium of aspect 6
 _MODES = 32  # Fourier modes of the material map
-_FILTER_PIXELS = 1.3  # closes the gaps that stretching opens between carried points
-_WINDOW = 3.5  # half-width of a granule's stamp, in standard deviations
 
 
 class Grid(NamedTuple):
@@ -294,91 +292,3 @@ def thickness(outline: np.ndarray, grid: Grid, volume: float) -> np.ndarray:
     result = np.zeros(grid.shape)
     result[rows, columns] = profile * (volume / (profile.sum() * grid.pixel_size**2))
     return result
-
-
-def optical_path(body: CellBody, rest: np.ndarray, outline: np.ndarray, grid: Grid, medium: float) -> np.ndarray:
-    """Return the optical path a cell adds to that of the medium (rows, columns), m.
-
-    Parameters
-    ----------
-    body
-        Inner structure of the cell.
-    rest
-        Outline at rest (V, 2), m.
-    outline
-        Outline now (V, 2), m; the nodes are those of `rest`.
-    grid
-        The pixels.
-    medium
-        Refractive index of the medium (1).
-
-    Notes
-    -----
-    The nucleus and the index fluctuations are carried, and sheared, by the material map; granules
-    are carried but keep their shape, being stiffer than what they swim in.
-    """
-    area = outline_area(rest)
-    radius = np.sqrt(area / np.pi)
-    cell = thickness(outline, grid, 4 / 3 * radius * outline_area(outline))
-    mapping = material_map(rest, outline)
-    circle = body.nucleus_centre + body.nucleus_ratio * np.exp(2j * np.pi * np.arange(120) / 120)
-    ring = mapping(circle)
-    volume = 4 / 3 * np.pi * (body.nucleus_ratio * radius) ** 3
-    nucleus = np.minimum(thickness(np.stack([np.real(ring), np.imag(ring)], axis=1), grid, volume), 0.95 * cell)
-    path = (body.cytoplasm - medium) * cell + (body.nucleus - body.cytoplasm) * nucleus
-    path += body.fluctuation_path * np.sqrt(cell - nucleus) * carried_field(mapping, body, grid)
-    return path + _stamp_granules(mapping(body.granules), body, grid)
-
-
-def carried_field(mapping: MaterialMap, body: CellBody, grid: Grid) -> np.ndarray:
-    """Return the index fluctuations where the material has taken them (rows, columns), of unit variance.
-
-    Values at the carried points are spread over the pixels around them and averaged with a narrow Gaussian.
-    """
-    place = mapping(body.points)
-    x = (np.real(place) - grid.x0) / grid.pixel_size - 0.5
-    y = (np.imag(place) - grid.y0) / grid.pixel_size - 0.5
-    left, top = int(np.floor(x.min())) - 4, int(np.floor(y.min())) - 4
-    shape = (int(y.max()) - top + 6, int(x.max()) - left + 6)
-    column, row = np.floor(x).astype(int), np.floor(y).astype(int)
-    weight, total = np.zeros(shape), np.zeros(shape)
-    for dy in (0, 1):
-        for dx in (0, 1):
-            share = np.abs(1 - dx - (x - column)) * np.abs(1 - dy - (y - row))
-            at = (row + dy - top) * shape[1] + column + dx - left
-            weight += np.bincount(at, share, shape[0] * shape[1]).reshape(shape)
-            total += np.bincount(at, share * body.fluctuation, shape[0] * shape[1]).reshape(shape)
-    blur = _gaussian_transfer(shape, _FILTER_PIXELS)
-    total, weight = (np.fft.irfft2(np.fft.rfft2(a) * blur, shape) for a in (total, weight))
-    local = np.where(weight > 1e-3 * weight.max(), total / np.maximum(weight, 1e-12), 0)
-    result = np.zeros(grid.shape)
-    rows = slice(max(top, 0), min(top + shape[0], grid.shape[0]))
-    columns = slice(max(left, 0), min(left + shape[1], grid.shape[1]))
-    result[rows, columns] = local[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
-    return result
-
-
-def _gaussian_transfer(shape: tuple[int, int], sigma: float) -> np.ndarray:
-    """Return the transfer function of a Gaussian of `sigma` pixels, for `rfft2`."""
-    fy, fx = np.fft.fftfreq(shape[0]), np.fft.rfftfreq(shape[1])
-    return np.exp(-2 * (np.pi * sigma) ** 2 * (fy[:, None] ** 2 + fx**2))
-
-
-def _stamp_granules(place: np.ndarray, body: CellBody, grid: Grid) -> np.ndarray:
-    """Return the path through the granules (rows, columns), m: a Gaussian of peak √(2π) σ Δn each."""
-    result = np.zeros(grid.shape)
-    if len(place) == 0:
-        return result
-    sigma = body.granule_sigma / grid.pixel_size
-    half = int(np.ceil(_WINDOW * sigma.max()))
-    offset = np.arange(-half, half + 1)
-    x = (np.real(place) - grid.x0) / grid.pixel_size - 0.5
-    y = (np.imag(place) - grid.y0) / grid.pixel_size - 0.5
-    column, row = (np.rint(v).astype(int)[:, None] + offset for v in (x, y))
-    along = np.exp(-0.5 * ((column - x[:, None]) / sigma[:, None]) ** 2)
-    across = np.exp(-0.5 * ((row - y[:, None]) / sigma[:, None]) ** 2)
-    along *= (np.sqrt(2 * np.pi) * body.granule_sigma * body.granule_index)[:, None]
-    stamp = across[:, :, None] * along[:, None, :]
-    keep = ((row >= 0) & (row < grid.shape[0]))[:, :, None] & ((column >= 0) & (column < grid.shape[1]))[:, None, :]
-    at = (row[:, :, None] * grid.shape[1] + column[:, None, :])[keep]
-    return result + np.bincount(at, stamp[keep], result.size).reshape(grid.shape)

@@ -18,7 +18,7 @@ from bridge.command import Exit, InputError, check_output, parse_arguments, prin
 if TYPE_CHECKING:
     from bridge.optics import Microscope
     from bridge.records import Dataset
-    from bridge.render import View
+    from bridge.views import View
     from sim.config import SimulationConfig
     from sim.trace import Trace
 
@@ -101,7 +101,8 @@ def build(
     """
     from bridge.optics import Microscope
     from bridge.records import VIEWS
-    from bridge.render import crop, draw_scene
+    from bridge.scene import draw_scene
+    from bridge.views import crop
     from sim.trace import read_trace
 
     microscope = Microscope()
@@ -163,7 +164,7 @@ def _assemble(
     import pandas as pd
 
     from bridge.records import VIEWS, Dataset
-    from bridge.render import FIELD
+    from bridge.views import FIELD
     from sim.features import FEATURES
 
     images = np.zeros((len(rows), len(VIEWS), size, size), np.uint8)

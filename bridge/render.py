@@ -1,214 +1,59 @@
-"""``python -m bridge.render RUN --out picture.png``: a run through the microscope model."""
+"""``python -m bridge.render RUN --out picture.png --video film.mp4``: a run through the microscope model."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
 import tyro
 
-from bridge.command import Exit, InputError, check_output, parse_arguments, print_json, replacing, run_command, say
+from bridge.command import (
+    Exit,
+    InputError,
+    check_output,
+    parse_arguments,
+    print_json,
+    progress,
+    replacing,
+    run_command,
+    say,
+)
 
 if TYPE_CHECKING:
-    from bridge.body import CellBody
-    from bridge.optics import Lamp, Microscope
-    from sim.config import ChannelConfig
+    from bridge.film import Film
+    from bridge.optics import Microscope
     from sim.trace import Trace
 
-MOMENTS = ("first", "middle", "squeezed")
-FIELD = 288 / 6 * 1e-6
-"""Edge of a crop: 288 camera pixels; a cell of 14.2 µm squeezed in two dimensions is about 40 µm long (m)."""
-UNDEFORMED = 0.02
-"""Largest |DI| of a cell that counts as not yet deformed (1)."""
-_MARGIN = 32  # pixels around a patch: keep the periodic field's seam out of the picture
-
-
-class View(NamedTuple):
-    """One crop of a cell."""
-
-    image: np.ndarray
-    """Picture (size, size) uint8."""
-    mask: np.ndarray
-    """The outline, filled (size, size) uint8, 0 or 255."""
-
-
-def moment(trace: Trace, which: str) -> int | None:
-    """Return the snapshot that shows a moment, or None if the run does not show it.
-
-    Parameters
-    ----------
-    trace
-        The run.
-    which
-        ``first``: the last snapshot ahead of the constriction in which the cell is still round (|DI| ≤ `UNDEFORMED`),
-        the start of the run where it never is; ``middle``: the centroid midway in the constriction;
-        ``squeezed``: the last snapshot before the leading edge passes the exit plane, with the centroid inside,
-        for from then on the cell widens again.
-    """
-    from sim.features import deformation_index
-
-    end = trace.config.channel.constriction_length
-    low, high = trace.snapshots.min(axis=1), trace.snapshots.max(axis=1)
-    front, x = high[:, 0], _centroids(trace.snapshots)[:, 0]
-    if which == "first":
-        extent = high - low
-        round_ = np.abs(deformation_index(extent[:, 0], extent[:, 1])) <= UNDEFORMED
-        shown = np.flatnonzero((front <= 0) & round_)
-        return int(shown[-1]) if shown.size else 0
-    inside = np.flatnonzero((x >= 0) & (x <= end))
-    if which == "middle":
-        return int(inside[np.argmin(np.abs(x[inside] - end / 2))]) if inside.size else None
-    shown = inside[front[inside] <= end]
-    return int(shown[-1]) if shown.size and front.max() > end else None
-
-
-def _centroids(outlines: np.ndarray) -> np.ndarray:
-    """Return the centroids (S, 2) of the areas within polygons (S, V, 2)."""
-    origin = outlines.mean(axis=1, keepdims=True)
-    here = outlines - origin
-    after = np.roll(here, -1, axis=1)
-    cross = here[..., 0] * after[..., 1] - after[..., 0] * here[..., 1]
-    return origin[:, 0] + ((here + after) * cross[..., None]).sum(axis=1) / (3 * cross.sum(axis=1))[:, None]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One cell's look: what is drawn once per cell and stays the same in all its pictures."""
-
-    body: CellBody
-    lamp: Lamp
-    defocus: float
-    """Distance of the focal plane from the cell's middle plane (m)."""
-    noise: tuple[np.random.SeedSequence, ...]
-    """Seeds of the camera's noise, one for each of `MOMENTS`."""
-
-
-def draw_scene(trace: Trace, microscope: Microscope, seed: int) -> Scene:
-    """Draw a cell's inner structure, lamp and focus.
-
-    Parameters
-    ----------
-    trace
-        The run; its class chooses the optics, its digest and `seed` all that is random.
-    microscope
-        The microscope.
-    seed
-        Same seed, same pictures.
-    """
-    from bridge.body import OPTICS, CellOptics, draw_body, outline_area
-    from bridge.optics import Lamp
-
-    root = np.random.SeedSequence([seed, int(trace.config.digest(), 16)])
-    look, *noise = root.spawn(1 + len(MOMENTS))
-    rng = np.random.default_rng(look)
-    radius = float(np.sqrt(outline_area(trace.snapshots[0]) / np.pi))
-    body = draw_body(OPTICS.get(trace.config.name, CellOptics()), radius, rng)
-    lamp = Lamp.draw(microscope, rng)
-    return Scene(body, lamp, float(rng.normal(microscope.defocus, microscope.defocus_spread)), tuple(noise))
-
-
-def picture(
-    outline: np.ndarray,
-    rest: np.ndarray,
-    channel: ChannelConfig,
-    scene: Scene,
-    microscope: Microscope,
-    centre: tuple[float, float],
-    shape: tuple[int, int],
-) -> np.ndarray:
-    """Return the noiseless intensity (rows, columns) on camera pixels around `centre` (m), 1 = empty channel.
-
-    Parameters
-    ----------
-    outline, rest
-        The cell now and at rest (V, 2), m.
-    channel, scene, microscope
-        What is looked at and through.
-    centre
-        Middle of the picture (m).
-    shape
-        Rows, columns of the picture in camera pixels.
-    """
-    from scipy.fft import next_fast_len
-
-    from bridge.body import Grid, optical_path
-    from bridge.optics import bright_field, object_field
-
-    rows, columns = (2 * int(next_fast_len((n + 1) // 2 + _MARGIN) or 0) for n in shape)
-    grid = Grid.centred(*centre, microscope.pixel_size, (rows, columns))
-    near, window = grid.around(outline, _MARGIN // 4)
-    path = np.zeros(grid.shape)
-    path[window] = optical_path(scene.body, rest, outline, near, microscope.medium_index)
-    field = object_field(path, channel, grid, microscope)
-    intensity = bright_field(field, grid.pixel_size, microscope, scene.defocus) * scene.lamp.on(grid)
-    top, left = ((big - small) // 2 for big, small in zip(grid.shape, shape, strict=True))
-    return intensity[top : top + shape[0], left : left + shape[1]]
-
-
-def crop(trace: Trace, which: str, scene: Scene, microscope: Microscope, size: int) -> View | None:
-    """Return the crop of `FIELD` around the cell at a moment, or None if the run does not show it.
-
-    Parameters
-    ----------
-    trace
-        The run.
-    which
-        One of `MOMENTS`.
-    scene, microscope
-        The cell's look and what it is looked at with.
-    size
-        Edge of the picture (px); its pixels measure `FIELD` / `size`.
-    """
-    from PIL import Image
-
-    from bridge.body import Grid, coverage
-    from bridge.optics import camera
-
-    index = moment(trace, which)
-    if index is None:
-        return None
-    outline = trace.snapshots[index]
-    x, y = _centroids(outline[None])[0]
-    edge = round(FIELD / microscope.pixel_size)
-    intensity = picture(outline, trace.snapshots[0], trace.config.channel, scene, microscope, (x, y), (edge, edge))
-    frame = camera(intensity, microscope, np.random.default_rng(scene.noise[MOMENTS.index(which)]))
-    resized = Image.fromarray(frame).resize(
-        (size, size), Image.Resampling.BOX if size <= edge else Image.Resampling.BICUBIC
-    )
-    mask = coverage(outline, Grid.centred(x, y, FIELD / size, (size, size))) >= 0.5
-    return View(np.asarray(resized), np.where(mask, 255, 0).astype(np.uint8))
-
-
-def frame(trace: Trace, which: str, scene: Scene, microscope: Microscope) -> np.ndarray | None:
-    """Return the camera frame (rows, columns) uint8 of the whole channel at a moment, or None if the run lacks it."""
-    from bridge.optics import camera
-
-    index = moment(trace, which)
-    if index is None:
-        return None
-    channel = trace.config.channel
-    pixel = microscope.pixel_size
-    height = channel.height + 5e-6
-    shape = (2 * round(height / pixel / 2), 2 * round(channel.length / pixel / 2))
-    centre = ((channel.x_start + channel.x_end) / 2, 0.0)
-    intensity = picture(trace.snapshots[index], trace.snapshots[0], channel, scene, microscope, centre, shape)
-    return camera(intensity, microscope, np.random.default_rng(scene.noise[MOMENTS.index(which)]))
+_FRAMES = 200  # of a film whose frame rate is not given
+_MOST_FRAMES = 20_000
+_MOST_PIXELS = 4096 * 4096
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Write a camera frame of the whole channel with the cell in it, as the microscope model sees it."""
+    """Picture a run as the microscope model sees it: a camera frame of the whole channel, a film of the squeeze."""
 
     run: Annotated[Path, tyro.conf.Positional]
     """Run folder, as `python -m sim.run` writes it."""
-    out: Path
+    out: Path | None = None
     """Picture to write (.png)."""
+    video: Path | None = None
+    """Film to write (.mp4, .gif or .tif); the truth of each frame goes beside it, as .csv and, with masks, as .h5."""
     moment: Literal["first", "middle", "squeezed"] = "middle"
-    """Before the squeeze, midway in the constriction, or at the end of the squeeze."""
+    """What the picture shows: before the squeeze, midway in the constriction, or at the end of the squeeze."""
     size: int = 0
-    """Width of the picture (px); 0: that of the camera, 6 px per µm."""
+    """Width of the picture (px); 0: that of the camera."""
+    microscope: Literal["te2000", "rtdc"] = "te2000"
+    """Set-up: the paper's as far as it can be inferred, or a deformability cytometer."""
+    pixel_size: float | None = None
+    """Pixel of the camera at the sample (m); by default the set-up's, 1/6 µm or 0.34 µm."""
+    frame_rate: float | None = None
+    """Frames per second of the film's camera (Hz); by default such that the run gives 200 frames."""
+    exposure: float | None = None
+    """Exposure of a frame (s); by default the set-up's, 1 or 2 µs, or the frame's whole time if that is shorter."""
+    playback: float = 25.0
+    """Frames per second at which a player shows the film (Hz)."""
     seed: int = 0
     """Draws the cell's inner structure, lamp, focus and noise; same seed, same bytes."""
     json: bool = False
@@ -220,18 +65,60 @@ class Arguments:
 def main(argv: list[str]) -> int:
     """Run the command; see `Arguments`."""
     arguments = parse_arguments(Arguments, "bridge.render", argv)
+    _check(arguments)
+    from bridge.optics import MICROSCOPES
+    from sim.trace import read_trace
+
+    trace = read_trace(arguments.run)
+    microscope = MICROSCOPES[arguments.microscope]
+    if arguments.pixel_size:
+        microscope = replace(microscope, pixel_size=arguments.pixel_size)
+    if trace.config.channel.length * trace.config.channel.height / microscope.pixel_size**2 > _MOST_PIXELS:
+        raise InputError(
+            f"--pixel-size = {microscope.pixel_size:g} m: more than {_MOST_PIXELS:,} pixels a frame; choose larger ones"
+        )
+    summary: dict[str, Any] = {}
+    if arguments.out:
+        summary |= _write_picture(arguments.out, trace, microscope, arguments)
+    if arguments.video:
+        summary |= _write_film(arguments.video, trace, microscope, arguments)
+    if arguments.json:
+        print_json(summary)
+    return Exit.DONE
+
+
+def _check(arguments: Arguments) -> None:
+    if arguments.out is None and arguments.video is None:
+        raise InputError("nothing to write; name a picture with --out picture.png or a film with --video film.mp4")
     if arguments.size and not 16 <= arguments.size <= 16384:
         raise InputError(f"--size = {arguments.size} px: choose 16 to 16384, or 0 for that of the camera")
     if arguments.seed < 0:
         raise InputError(f"--seed = {arguments.seed}: must not be negative")
-    check_output(arguments.out, ".png")
+    limits = {
+        "pixel_size": (1e-8, 1e-6, "m"),
+        "frame_rate": (1.0, 1e9, "Hz"),
+        "exposure": (0.0, 1.0, "s"),
+        "playback": (0.1, 1000.0, "Hz"),
+    }
+    for name, (low, high, unit) in limits.items():
+        value = getattr(arguments, name)
+        if value is not None and not low <= value <= high:
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"{option} = {value:g} {unit}: choose {low:g} to {high:g} {unit}")
+    if arguments.out:
+        check_output(arguments.out, ".png")
+    if arguments.video:
+        from bridge.video import SUFFIXES
+
+        check_output(arguments.video, *SUFFIXES)
+
+
+def _write_picture(out: Path, trace: Trace, microscope: Microscope, arguments: Arguments) -> dict[str, Any]:
     from PIL import Image
 
-    from bridge.optics import Microscope
-    from sim.trace import read_trace
+    from bridge.scene import draw_scene
+    from bridge.views import frame
 
-    trace = read_trace(arguments.run)
-    microscope = Microscope()
     pixels = frame(trace, arguments.moment, draw_scene(trace, microscope, arguments.seed), microscope)
     if pixels is None:
         raise InputError(
@@ -244,20 +131,107 @@ def main(argv: list[str]) -> int:
         pixel_size *= image.width / arguments.size
         height = max(1, round(image.height * arguments.size / image.width))
         image = image.resize((arguments.size, height), Image.Resampling.LANCZOS)
-    with replacing(arguments.out) as part:
+    with replacing(out) as part:
         image.save(part, format="PNG")
-    say(f"{arguments.out}: {image.width} x {image.height} px, {pixel_size * 1e6:.3g} µm each", arguments.quiet)
-    if arguments.json:
-        print_json(
-            {
-                "out": str(arguments.out),
-                "moment": arguments.moment,
-                "width": image.width,
-                "height": image.height,
-                "pixel_size": pixel_size,
-            }
+    say(f"{out}: {image.width} x {image.height} px, {pixel_size * 1e6:.3g} µm each", arguments.quiet)
+    size = {"width": image.width, "height": image.height, "pixel_size": pixel_size}
+    return {"out": str(out), "moment": arguments.moment, **size}
+
+
+def _write_film(path: Path, trace: Trace, microscope: Microscope, arguments: Arguments) -> dict[str, Any]:
+    from bridge.truth import Truth
+    from bridge.video import video_writer
+
+    film = make_film(trace, microscope, arguments.frame_rate, arguments.exposure, arguments.seed)
+    if len(film.times) > _MOST_FRAMES:
+        raise InputError(
+            f"--frame-rate = {film.frame_rate:g} Hz gives {len(film.times):,} frames of this run; "
+            f"choose a lower one, {_MOST_FRAMES:,} frames are the most"
         )
-    return Exit.DONE
+    truth = Truth()
+    rows, columns = film.grid.shape
+    with (
+        progress("frames", arguments.quiet) as bar,
+        replacing(path) as part,
+        video_writer(part, arguments.playback) as append,
+    ):
+        for number, image in enumerate(truth.watch(film.shots())):
+            append(image)
+            bar.update((number + 1) / len(film.times))
+    about = {
+        "pixel_size": film.grid.pixel_size,
+        "frame_rate": film.frame_rate,
+        "exposure": film.microscope.exposure,
+        "x0": film.grid.x0,
+        "y0": film.grid.y0,
+    }
+    run = {
+        "run": arguments.run.resolve().name,
+        "seed": arguments.seed,
+        "ks": trace.config.cell.ks,
+        "kb": trace.config.cell.kb,
+    }
+    truth.write(path.with_suffix(""), about | run)
+    inside = film.frame_rate * _transition(trace)
+    say(
+        f"{path}: {len(film.times)} frames of {columns} x {rows} px, {film.grid.pixel_size * 1e6:.3g} µm each, "
+        f"{film.frame_rate:,.0f} Hz, exposure {film.microscope.exposure * 1e6:.3g} µs, {inside:.0f} frames in the "
+        f"constriction; truth in {path.with_suffix('.csv').name} and {path.with_suffix('.h5').name}",
+        arguments.quiet,
+    )
+    return {"video": str(path), "frames": len(film.times), "video_width": columns, "video_height": rows, **about}
+
+
+def _transition(trace: Trace) -> float:
+    """Return for how long the centroid is in the constriction (s)."""
+    x = trace["x"]
+    inside = trace["time"][(x >= 0) & (x <= trace.config.channel.constriction_length)]
+    return float(inside[-1] - inside[0]) if inside.size else 0.0
+
+
+def make_film(
+    trace: Trace, microscope: Microscope, frame_rate: float | None, exposure: float | None, seed: int
+) -> Film:
+    """Return the film of one run over its whole channel.
+
+    Parameters
+    ----------
+    trace
+        The run.
+    microscope
+        The set-up.
+    frame_rate
+        Frames per second (Hz); None for 200 frames of the run.
+    exposure
+        Exposure (s); None for the set-up's, cut to the time of a frame.
+    seed
+        Draws all that is random.
+
+    Raises
+    ------
+    InputError
+        If the exposure is longer than a frame, or the run holds a single snapshot.
+    """
+    from bridge.film import Actor, Film
+    from bridge.motion import Motion
+    from bridge.scene import draw_scene
+    from bridge.views import whole_channel
+
+    if len(trace.snapshot_time) < 2:
+        raise InputError("the run holds a single snapshot and cannot be filmed; run it with more output.snapshots")
+    motion = Motion(trace)
+    frame_rate = frame_rate or (_FRAMES - 1) / (motion.end - motion.start)
+    if exposure is not None and exposure > 1 / frame_rate:
+        raise InputError(
+            f"--exposure = {exposure:g} s is longer than a frame of {1 / frame_rate:g} s; "
+            "shorten it, or lower --frame-rate"
+        )
+    exposure = min(microscope.exposure, 1 / frame_rate) if exposure is None else exposure
+    microscope = replace(microscope, exposure=exposure)
+    grid = whole_channel(trace.config.channel, microscope.pixel_size)
+    seeds = (seed, int(trace.config.digest(), 16))
+    actor = Actor(motion, draw_scene(trace, microscope, seed))
+    return Film((actor,), trace.config.channel, microscope, grid, frame_rate, seeds)
 
 
 if __name__ == "__main__":

@@ -78,3 +78,20 @@ def write_run(parent: Path, trace: Trace) -> Path:
         writer.writerows(zip(*(trace[name] for name in COLUMNS), strict=True))
     write_result(folder / "result.h5", trace, features)
     return folder
+
+
+def make_solid_trace(config: SimulationConfig, samples: int = 60) -> Trace:
+    """The same cell in three dimensions: a ball that becomes an ellipsoid of equal volume in the gap."""
+    import trimesh
+
+    flat = make_trace(config, samples=samples)
+    ball = trimesh.creation.icosphere(subdivisions=3)
+    radius = config.cell.diameter / 2
+    solids = []
+    for outline in flat.snapshots:
+        height = np.ptp(outline[:, 1])
+        depth = 2 * radius
+        length = (2 * radius) ** 3 / (height * depth)
+        middle = (outline.min(axis=0) + outline.max(axis=0)) / 2
+        solids.append(ball.vertices * np.array([length, height, depth]) / 2 + np.array([*middle, 0.0]))
+    return Trace(flat.samples, flat.snapshot_time, np.array(solids), np.asarray(ball.faces), flat.outcome, config)

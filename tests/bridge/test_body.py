@@ -2,21 +2,13 @@ import numpy as np
 import pytest
 from bridge_runs import UM, circle, squeezed_length, stadium
 
-from bridge.body import (
-    CellOptics,
-    Grid,
-    carried_field,
-    coverage,
-    draw_body,
-    material_map,
-    optical_path,
-    outline_area,
-    thickness,
-)
+from bridge.body import CellOptics, Grid, coverage, draw_body, material_map, outline_area, thickness
+from bridge.path import carried_field, optical_path
 
 RADIUS = 7.1 * UM
 GRID = Grid.centred(0.3 * UM, -0.2 * UM, UM / 6, (120, 256))
 REST = circle(RADIUS)
+EDGES = np.stack([np.arange(len(REST)), np.roll(np.arange(len(REST)), -1)], axis=1)
 SQUEEZED = stadium(squeezed_length(2 * RADIUS, 4.9 * UM), 4.9 * UM)
 
 
@@ -122,7 +114,7 @@ def test_texture_has_its_variance_in_either_shape():
 def test_path_is_that_of_a_uniform_sphere_without_inner_structure():
     plain = CellOptics(nucleus=1.368, index_spread=0, fluctuation=0, granule_density=0)
     body = draw_body(plain, RADIUS, np.random.default_rng(0))
-    path = optical_path(body, REST, REST, GRID, 1.336)
+    path = optical_path(body, REST, REST, EDGES, GRID, 1.336)
     assert path.max() == pytest.approx(0.032 * 2 * RADIUS, rel=0.01)
     assert (path[coverage(REST, GRID) == 0] == 0).all()
 
@@ -130,7 +122,7 @@ def test_path_is_that_of_a_uniform_sphere_without_inner_structure():
 def test_nucleus_of_lower_index_shortens_the_path():
     optics = CellOptics(index_spread=0, fluctuation=0, granule_density=0)
     with_nucleus, without = (
-        optical_path(draw_body(kind, RADIUS, np.random.default_rng(0)), REST, REST, GRID, 1.336)
+        optical_path(draw_body(kind, RADIUS, np.random.default_rng(0)), REST, REST, EDGES, GRID, 1.336)
         for kind in (optics, CellOptics(nucleus=1.368, index_spread=0, fluctuation=0, granule_density=0))
     )
     deficit = (without - with_nucleus).sum() * GRID.pixel_size**2

@@ -9,7 +9,7 @@ from bridge.build import find_runs, group_of
 from bridge.check import check
 from bridge.command import InputError
 from bridge.records import read_dataset
-from bridge.render import FIELD
+from bridge.views import FIELD
 from sim.features import FEATURES, compute_features
 
 

@@ -7,7 +7,8 @@ from PIL import Image
 
 from bridge.body import outline_area
 from bridge.optics import Microscope
-from bridge.render import FIELD, UNDEFORMED, crop, draw_scene, frame, moment
+from bridge.scene import draw_scene
+from bridge.views import FIELD, UNDEFORMED, crop, frame, moment
 from sim.trace import Outcome
 
 MICROSCOPE = Microscope()

@@ -1,0 +1,81 @@
+"""Rates of the microscope model on two threads: frames of 1024 x 192 px and crops of 64 x 64 px a second.
+
+``python benchmarks/bench_bridge.py [--seconds 10]``; the cell is squeezed by a made-up motion, since no flow is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / path) for path in (".", "tests/bridge")]
+
+import numpy as np  # noqa: E402
+from bridge_runs import make_config, make_solid_trace, make_trace  # noqa: E402
+
+from bridge.body import Grid  # noqa: E402
+from bridge.film import Actor, Film  # noqa: E402
+from bridge.motion import Motion  # noqa: E402
+from bridge.optics import Microscope  # noqa: E402
+from bridge.scene import draw_scene  # noqa: E402
+from bridge.views import crop  # noqa: E402
+
+THREADS = 2
+
+
+def frames(trace, seconds):
+    """Frames of 1024 x 192 px with noise, blur and truth, as `bridge.render --video` makes them."""
+    scope = Microscope()
+    channel = trace.config.channel
+    grid = Grid.centred((channel.x_start + channel.x_end) / 2, 0.0, scope.pixel_size, (192, 1024))
+    film = Film((Actor(Motion(trace), draw_scene(trace, scope, 0)),), channel, scope, grid, 2e4, (0,))
+    shots = film.shots(THREADS)
+    next(shots)
+    start, busy, count = time.perf_counter(), time.process_time(), 0
+    for _ in shots:
+        count += 1
+        if time.perf_counter() - start > seconds:
+            break
+    return count / (time.perf_counter() - start), (time.process_time() - busy) / count
+
+
+def crops(trace, seconds):
+    """Crops of 48 µm on 64 x 64 px, as `bridge.build` makes them."""
+    scope = Microscope()
+    scene = draw_scene(trace, scope, 0)
+    views = cycle(("first", "squeezed"))
+    start, busy, count = time.perf_counter(), time.process_time(), 0
+    with ThreadPoolExecutor(THREADS) as pool:
+        while time.perf_counter() - start < seconds:
+            count += len(list(pool.map(lambda which: crop(trace, which, scene, scope, 64), [next(views)] * 20)))
+    return count / (time.perf_counter() - start), (time.process_time() - busy) / count
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10.0, help="time for each row (s)")
+    seconds = parser.parse_args().seconds
+    print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}")
+    rng = np.random.default_rng(0)
+    print(f"camera noise alone: {1 / timed(lambda: rng.standard_normal((192, 1024), np.float32)):.0f} frames/s")
+    for name, make in (("2-D", make_trace), ("3-D", make_solid_trace)):
+        trace = make(make_config(diameter=14.2e-6), samples=200)
+        for what, rate, target in (("frames of 1024 x 192 px", frames, 20), ("crops of 64 x 64 px", crops, 200)):
+            measured, busy = rate(trace, seconds)
+            print(f"{name}: {what}: {measured:.1f} per second (target {target}), {1e3 * busy:.1f} ms of CPU each")
+
+
+def timed(call):
+    start = time.perf_counter()
+    for _ in range(20):
+        call()
+    return (time.perf_counter() - start) / 20
+
+
+if __name__ == "__main__":
+    main()
