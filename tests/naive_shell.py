@@ -178,3 +178,14 @@ def _oif_angle(x, i, j, k, m):
     first, second = _inward(x, k, i, j), _inward(x, m, j, i)
     theta = np.pi - np.arccos(first @ second)
     return theta if first @ (x[m] - x[k]) >= 0 else 2 * np.pi - theta
+
+
+def repulsion_energy(positions, strength, reach):
+    """Return the energy of all pairs of nodes of different membranes, and their smallest distance."""
+    total, smallest = 0.0, np.inf
+    for a in range(len(positions)):
+        for b in range(a):
+            r = np.linalg.norm(positions[a][:, None] - positions[b], axis=2)
+            total += (strength * reach / 3 * np.maximum(0, 1 - r / reach) ** 3).sum()
+            smallest = min(smallest, r.min())
+    return total, smallest if smallest < reach else np.inf
