@@ -1,59 +1,30 @@
-"""The cell: its membrane's constants in lattice units, its state, and its coupling to the flow."""
+"""The cells: their membranes in lattice units."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from sim import mesh
 from sim.channel import Channel
-from sim.config import SimulationConfig
-from sim.fluid import Fluid, FluidModel, set_box
-from sim.kernels import ibm, membrane
+from sim.config import CellConfig, SimulationConfig
+from sim.shell import Shell, make_shell
 from sim.units import Units
 
-AREA_STEPS = 400
-"""Steps in which the multiplier of the area constraint grows by as much as the penalty kv gives at once.
 
-The fluid of the lattice is compressible: a cell under a tension of mN/m loses some per cent of its area.
-A penalty stiff enough to prevent that is unstable in an explicit step; the multiplier (augmented
-Lagrangian, Glowinski & Le Tallec 1989) holds the area with a soft penalty.
-"""
-KERNEL_REACH = 2
-"""Lattice nodes that a membrane node touches to either side."""
-BOX_MARGIN = 6
-"""Lattice nodes between the membrane and the edge of the box when the box is drawn anew."""
-
-
-class LostMembrane(ArithmeticError):
-    """A membrane node has no finite position or is off the grid."""
-
-
-@dataclass(frozen=True)
-class Membrane:
-    """A ring of springs; all constants in lattice units, per unit depth.
+class Ring(NamedTuple):
+    """A ring of springs, per unit depth; see `sim.kernels.membrane`.
 
     Attributes
     ----------
-    start
-        Nodes at the start (V, 2), lattice positions.
-    distance
-        Distance to the nearest wall at the nodes of the grid, flat, lattice units.
     l0, theta0, area0
         Edge length, turning angle and enclosed area at rest.
     ks, kb, ka, kv
-        Stretching, bending, perimeter and area constant, see `sim.kernels.membrane`.
-    wall_force, wall_range
-        Largest repulsion of a node and its range.
-    mobility
-        1/γ of a node; 0 for no slip.
-    kernel
-        Width of the immersed-boundary kernel.
+        Stretching, bending, perimeter and area constant.
     """
 
-    start: np.ndarray = field(repr=False)
-    distance: np.ndarray = field(repr=False)
     l0: float
     theta0: float
     area0: float
@@ -61,38 +32,53 @@ class Membrane:
     kb: float
     ka: float
     kv: float
-    wall_force: float
-    wall_range: float
-    mobility: float
-    kernel: int
 
 
-class Cell:
-    """State of the membrane.
+@dataclass(frozen=True)
+class Membrane:
+    """One closed membrane.
 
     Attributes
     ----------
-    x
-        Node positions (V, 2), lattice units.
-    force, velocity
-        Force on and flow velocity at each node (V, 2), lattice units.
-    pressure
-        Multiplier λ of the area constraint, lattice units.
-    slip, wall_distance
-        Largest slip and smallest wall distance of a node in the last step, lattice units.
+    nodes
+        Which of the run's nodes belong to it.
+    law
+        What holds it together.
     """
 
-    def __init__(self, model: Membrane) -> None:
-        self.x = model.start.copy()
-        self.force = np.zeros_like(self.x)
-        self.velocity = np.zeros_like(self.x)
-        self.base = np.zeros(len(self.x), dtype=np.int64)
-        self.weight = np.zeros((len(self.x), 2, 4))
-        self.pressure = 0.0
-        self.slip = 0.0
-        self.wall_distance = np.inf
-        self.box = (np.zeros(2, dtype=np.int64), np.zeros(2, dtype=np.int64))
-        self.extent = (np.zeros(2, dtype=np.int64), np.zeros(2, dtype=np.int64))
+    nodes: slice
+    law: Ring | Shell = field(repr=False)
+
+
+@dataclass(frozen=True)
+class CellModel:
+    """The membranes of a run and their coupling; lattice units, in 2-D per unit depth.
+
+    Attributes
+    ----------
+    membranes
+        In the order of their nodes.
+    start
+        Nodes at the start (V, d), lattice positions.
+    distance
+        Distance to the nearest wall at the nodes of the grid, flat.
+    wall_force
+        Largest repulsion of each node (V,).
+    wall_range
+        Range of the repulsion.
+    mobility
+        1/γ of each node (V,); 0 for no slip.
+    kernel
+        Width of the immersed-boundary kernel.
+    """
+
+    membranes: tuple[Membrane, ...]
+    start: np.ndarray = field(repr=False)
+    distance: np.ndarray = field(repr=False)
+    wall_force: np.ndarray = field(repr=False)
+    wall_range: float
+    mobility: np.ndarray = field(repr=False)
+    kernel: int
 
 
 def wall_pressure(config: SimulationConfig, pressure_drop: float) -> float:
@@ -104,8 +90,28 @@ def wall_pressure(config: SimulationConfig, pressure_drop: float) -> float:
     return 4 * (pressure_drop + 0.6 * config.cell.ks * 2 / config.channel.gap)
 
 
-def make_membrane(config: SimulationConfig, channel: Channel, units: Units, pressure_drop: float) -> Membrane:
-    """Build the membrane of a resolved configuration.
+def mesh_level(cell: CellConfig, dx: float) -> int:
+    """Return the level of the cell's icosphere: the one asked for, or that whose edges are about dx long."""
+    return cell.mesh_level or mesh.icosphere_level(cell.diameter, dx)
+
+
+def node_count(config: SimulationConfig) -> int:
+    """Return the number of nodes of the cell's membrane."""
+    cell, numerics = config.cell, config.numerics
+    if numerics.dimension == 2:
+        return mesh.ring_count(cell.diameter, numerics.dx)
+    return 10 * 4 ** mesh_level(cell, numerics.dx) + 2
+
+
+def node_size(config: SimulationConfig) -> float:
+    """Return the part of the membrane that a node stands for: m² in 3-D, m in 2-D."""
+    if config.numerics.dimension == 2:
+        return config.numerics.dx
+    return float(np.pi * config.cell.diameter**2 / node_count(config))
+
+
+def make_cells(config: SimulationConfig, channel: Channel, units: Units, pressure_drop: float) -> CellModel:
+    """Build the membranes of a resolved configuration.
 
     Parameters
     ----------
@@ -116,60 +122,52 @@ def make_membrane(config: SimulationConfig, channel: Channel, units: Units, pres
     pressure_drop
         Drive over the whole channel, Pa.
     """
-    cell, numerics = config.cell, config.numerics
-    angle = float(np.random.default_rng(config.seed).uniform(0, 2 * np.pi))
-    nodes = mesh.ring(cell.diameter, numerics.dx, angle) + np.array([cell.start_x, cell.start_y])
-    l0 = float(np.linalg.norm(nodes[1] - nodes[0])) / units.dx
+    numerics = config.numerics
+    make = _make_ring if numerics.dimension == 2 else _make_shell
+    nodes, law = make(config.cell, numerics.dx, units, np.random.default_rng(config.seed))
     mobility = 0.0 if numerics.coupling == "no-slip" else units.friction / float(numerics.friction or np.inf)
-    return Membrane(
+    size = node_size(config) / units.dx ** (numerics.dimension - 1)
+    strength = wall_pressure(config, pressure_drop) / units.pressure * size
+    return CellModel(
+        membranes=(Membrane(slice(0, len(nodes)), law),),
         start=channel.to_lattice(nodes),
         distance=channel.distance,
-        l0=l0,
+        wall_force=np.full(len(nodes), strength),
+        wall_range=numerics.wall_range / units.dx,
+        mobility=np.full(len(nodes), mobility),
+        kernel=numerics.kernel,
+    )
+
+
+def _make_ring(cell: CellConfig, dx: float, units: Units, rng: np.random.Generator) -> tuple[np.ndarray, Ring]:
+    """Return the nodes (V, 2) of a cell in m, and its law."""
+    nodes = mesh.ring(cell.diameter, dx, float(rng.uniform(0, 2 * np.pi)))
+    law = Ring(
+        l0=float(np.linalg.norm(nodes[1] - nodes[0])) / units.dx,
         theta0=2 * np.pi / len(nodes),
         area0=np.pi / 4 * (cell.diameter / units.dx) ** 2,
         ks=cell.ks / units.tension,
         kb=cell.kb / units.energy,
         ka=cell.ka_global / units.tension,
         kv=cell.kv / units.pressure,
-        wall_force=wall_pressure(config, pressure_drop) / units.pressure * l0,
-        wall_range=numerics.wall_range / units.dx,
-        mobility=mobility,
-        kernel=numerics.kernel,
     )
+    return nodes + np.array([cell.start_x, cell.start_y]), law
 
 
-def begin_step(model: Membrane, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
-    """Find the membrane's forces and give them to the fluid."""
-    stride = fluid_model.grid.shape[0]
-    _follow(cell, fluid_model, fluid)
-    strain = membrane.ring_forces(
-        cell.x, model.l0, model.theta0, model.ks, model.kb, model.kv, model.area0, cell.pressure, model.ka, cell.force
+def _make_shell(cell: CellConfig, dx: float, units: Units, rng: np.random.Generator) -> tuple[np.ndarray, Shell]:
+    """Return the nodes (V, 3) of a cell in m, and its law."""
+    shape = mesh.icosphere(mesh_level(cell, dx), cell.diameter, rng)
+    law = make_shell(
+        shape.nodes / units.dx,
+        shape.faces,
+        ks=cell.ks / units.tension,
+        kb=cell.kb / units.energy,
+        ka_local=cell.ka_local / units.tension,
+        ka_global=cell.ka_global / units.tension,
+        kv=cell.kv / units.pressure,
+        viscosity=cell.membrane_viscosity / (units.tension * units.dt),
+        law=cell.law,
+        skalak_c=cell.skalak_c,
+        inflation=cell.inflation,
     )
-    cell.pressure += model.kv / AREA_STEPS * strain
-    cell.wall_distance = membrane.add_wall_forces(
-        cell.x, model.distance, stride, model.wall_force, model.wall_range, cell.force
-    )
-    ibm.weights(model.kernel, cell.x, stride, cell.base, cell.weight)
-    ibm.spread(cell.force, stride, cell.base, cell.weight, fluid.force[0], fluid.force[1])
-
-
-def end_step(model: Membrane, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
-    """Move the membrane with the flow of the step just taken."""
-    stride = fluid_model.grid.shape[0]
-    ibm.interpolate(stride, cell.base, cell.weight, fluid.velocity[0], fluid.velocity[1], cell.velocity)
-    ibm.clear(stride, cell.base, fluid.force[0], fluid.force[1])
-    cell.slip = membrane.advance(cell.x, cell.velocity, cell.force, model.mobility)
-
-
-def _follow(cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
-    """Draw the fluid's box anew when the membrane comes within a kernel's reach of its edge."""
-    low, high = cell.box
-    first, last = cell.extent
-    where = ibm.locate(cell.x, KERNEL_REACH, low, high, first, last)
-    if where == 0:
-        return
-    grid = np.array(fluid_model.grid.shape) - 1
-    if where < 0 or (first < KERNEL_REACH).any() or (last > grid - KERNEL_REACH).any():
-        raise LostMembrane
-    low[:], high[:] = np.maximum(first - BOX_MARGIN, 0), np.minimum(last + BOX_MARGIN, grid)
-    set_box(fluid_model, fluid, low, high)
+    return shape.nodes + np.array([cell.start_x, cell.start_y, cell.start_z]), law

@@ -74,7 +74,8 @@ def make_channel(config: ChannelConfig, dx: float, dimension: int = 2) -> Channe
     dx
         Lattice spacing in m; the gap should be a whole number of them.
     dimension
-        2, or 3 for the outline extruded to the channel's depth, between a floor and a ceiling.
+        2, or 3 for the outline extruded to the channel's depth, between a floor and a ceiling; a Couette channel is
+        periodic along z instead.
     """
     across = nodes_across_gap(config, dx)
     ny = int(np.ceil(config.height / dx - 1e-9))
@@ -88,9 +89,10 @@ def make_channel(config: ChannelConfig, dx: float, dimension: int = 2) -> Channe
         distance = np.broadcast_to(config.gap / 2 - np.hypot(y, z), [len(axis) for axis in axes])
     else:
         distance = wall_distance(config, *np.meshgrid(axes[0], axes[1], indexing="ij"))
-    if config.kind != "cylinder" and dimension == 3:
+    if config.kind == "couette" and dimension == 3:
+        distance = np.repeat(distance[..., None], len(axes[2]), axis=2)
+    elif config.kind != "cylinder" and dimension == 3:
         distance = np.minimum(distance[..., None], config.depth / 2 - np.abs(axes[2]))
-    grid = make_grid(
-        distance[tuple(slice(1, n + 1) for n in interior)] > 1e-9 * dx, (True,) + (False,) * (dimension - 1)
-    )
+    periodic = (True, False, config.kind == "couette")[:dimension]
+    grid = make_grid(distance[tuple(slice(1, n + 1) for n in interior)] > 1e-9 * dx, periodic)
     return Channel(grid, origin, dx, distance.ravel(order="F") / dx)

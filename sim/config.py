@@ -14,11 +14,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sim.command import InputError
 
-PHYSICS_VERSION = 2
+PHYSICS_VERSION = 3
 """Raised whenever the same configuration gives other results."""
 
 METRES = {"m": 1.0, "mm": 1e-3, "um": 1e-6}
@@ -33,6 +33,13 @@ class ConfigError(InputError):
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_values(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError("true and false are no values of this field")
+        return value
 
 
 class FluidConfig(_Section):
@@ -150,21 +157,35 @@ class CellConfig(_Section):
     """Stretching constant Ks; in 2-D the line tension per unit strain and metre of depth (N/m)."""
     kb: float = Field(ge=0)
     """Bending constant Kb; in 2-D the bending rigidity per metre of depth (J)."""
+    law: Literal["spring", "neo-hookean", "skalak"] = "spring"
+    """In-plane elasticity (3-D): network of springs, or a continuous membrane of shear modulus √3/4 `ks` (-)."""
+    skalak_c: float = Field(default=1.0, ge=0)
+    """C of Skalak's law: area modulus (1 + 2 C) Gs (-)."""
+    ka_local: float = Field(default=0.0, ge=0)
+    """Constraint on the area of each triangle (3-D) (N/m)."""
     ka_global: float = Field(default=0.0, ge=0)
-    """Constraint on the perimeter (2-D); off by default: to pass, a cell must gain half its perimeter (N/m)."""
+    """Constraint on the whole area, in 2-D the perimeter; off by default: to pass, a cell must gain area (N/m)."""
     kv: float = Field(default=1e5, ge=0)
-    """Constraint on the enclosed area (2-D) (N/m²)."""
+    """Constraint on the enclosed volume, in 2-D area (N/m²)."""
+    membrane_viscosity: float = Field(default=0.0, ge=0)
+    """Shear viscosity of the membrane (3-D) (N s/m)."""
+    inflation: float = Field(default=1.0, ge=0.5, le=2)
+    """Diameter at the start over that of the stress-free membrane (3-D) (-)."""
+    mesh_level: int | None = Field(default=None, ge=1, le=7)
+    """Subdivisions of the icosahedron (3-D), 10·4ⁿ + 2 nodes; by default such that edges are about dx long (-)."""
     start_x: float = -16.7e-6
     """Where the cell's centre starts, along the channel (m)."""
     start_y: float = 0.0
     """Where the cell's centre starts, across the channel (m)."""
+    start_z: float = 0.0
+    """Where the cell's centre starts, along the optical axis, 0 = mid-depth (3-D) (m)."""
 
 
 class NumericsConfig(_Section):
     """How it is computed; what is left out is chosen by the pre-flight check and written to the run's config.toml."""
 
-    dimension: Literal[2] = 2
-    """Dimension of the simulation: x along the flow, y across the gap (-)."""
+    dimension: Literal[2, 3] = 2
+    """Dimension of the simulation: x along the flow, y across the gap, in 3-D z along the optical axis (-)."""
     dx: float = Field(default=0.325e-6, gt=0)
     """Lattice spacing (m)."""
     tau: float = Field(default=1.0, gt=0.5, le=2.0)
@@ -178,13 +199,13 @@ class NumericsConfig(_Section):
     coupling: Literal["friction", "no-slip"] = "friction"
     """`friction`: v = u + F/γ; `no-slip`: v = u (-)."""
     friction: float | None = Field(default=None, gt=0)
-    """γ of one membrane node per metre of depth; by default large enough for a slip below 2 % (Pa s)."""
+    """γ of one membrane node, in 2-D per metre of depth; by default large enough for a slip below 2 % (N s/m)."""
     kernel: Literal[2, 3, 4] = 4
     """Width of the immersed-boundary kernel in lattice spacings (-)."""
     wall_range: float = Field(default=0.5e-6, gt=0)
     """Range of the repulsion between wall and membrane, at least one dx (m)."""
-    threads: int = Field(default=1, ge=1, le=256)
-    """Threads of the flow solver; results do not depend on it, and a 2-D flow is too small for more than one (-)."""
+    threads: int | None = Field(default=None, ge=1, le=256)
+    """Threads of the flow solver, by default one in 2-D and all cores in 3-D; results do not depend on it (-)."""
     precision: Literal["float32", "float64"] = "float32"
     """Precision of the flow; the membrane is always float64 (-)."""
     steady_tolerance: float = Field(default=1e-5, gt=0)
@@ -293,7 +314,7 @@ def load_config(
         if text.lower() == "none":
             target.pop(key, None)
         else:
-            target[key] = text
+            target[key] = int(text) if text.isdecimal() else text
     return parse_config(values, f"{name} with command line" if overrides else name)
 
 

@@ -92,7 +92,8 @@ def _joined(argv: list[str]) -> list[str]:
 def main(argv: list[str]) -> int:
     """Run the command; return its exit code."""
     options, config = parse(argv)
-    from sim.preflight import describe, preflight, require
+    from sim.describe import describe
+    from sim.preflight import preflight, require
     from sim.runfolder import existing, run_path, write_run
 
     flight = preflight(config)

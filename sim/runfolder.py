@@ -21,7 +21,7 @@ from sim.command import InputError
 from sim.config import PHYSICS_VERSION, SimulationConfig
 from sim.features import FEATURES, compute_features
 from sim.files import replacing
-from sim.trace import COLUMNS, Outcome, Trace, header, is_complete, write_result
+from sim.trace import Outcome, Trace, header, is_complete, write_result
 
 
 def run_path(out: Path, config: SimulationConfig) -> Path:
@@ -115,8 +115,8 @@ def _features(trace: Trace) -> dict[str, Any]:
 def _write_csv(path: Path, trace: Trace) -> None:
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([header(name) for name in COLUMNS])
-        writer.writerows([repr(float(v)) for v in row] for row in zip(*(trace[name] for name in COLUMNS), strict=True))
+        writer.writerow([header(name) for name in trace.samples])
+        writer.writerows([repr(float(v)) for v in row] for row in zip(*trace.samples.values(), strict=True))
 
 
 def _write_summary(path: Path, trace: Trace) -> None:

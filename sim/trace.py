@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 COLUMNS = {
     "time": ("s", "time since the cell was placed in the steady flow"),
-    "x": ("m", "centroid of the enclosed area along the channel; 0 = entry plane of the constriction"),
-    "y": ("m", "centroid of the enclosed area across the channel; 0 = centre line"),
+    "x": ("m", "centroid of the outline's area along the channel; 0 = entry plane of the constriction"),
+    "y": ("m", "centroid of the outline's area across the channel; 0 = centre line"),
     "vx": ("m/s", "velocity of the centroid along the channel"),
     "vy": ("m/s", "velocity of the centroid across the channel"),
     "rear_x": ("m", "trailing edge"),
@@ -32,19 +32,30 @@ COLUMNS = {
     "di_ellipse": ("1", "deformation index of the ellipse of equal second moments, signed by its orientation"),
     "area": ("m²", "area enclosed by the outline"),
     "perimeter": ("m", "perimeter of the outline"),
-    "flow_rate": ("m²/s", "flow rate of the channel per metre of depth"),
+    "flow_rate": ("m³/s", "flow rate of the channel"),
     "pressure_drop": ("Pa", "pressure drop that drives the flow, over the whole channel"),
     "slip": ("1", "largest |v - u| of a membrane node over the mean flow velocity in the empty gap"),
     "wall_distance": ("m", "smallest distance between a membrane node and a wall"),
 }
-"""Column of the trace: its unit and meaning."""
+"""Column of the trace: its unit and meaning. The outline of a 3-D cell is the convex hull of its nodes seen along z."""
 
-_ARRAYS = (
-    "trace",
-    *(f"trace/{name}" for name in COLUMNS),
-    "snapshots",
-    *(f"snapshots/{n}" for n in ("time", "vertices", "faces")),
-)
+COLUMNS_3D = {
+    "z": ("m", "centroid of the volume along the optical axis; 0 = mid-depth"),
+    "depth": ("m", "extent of the cell along the optical axis"),
+    "volume": ("m³", "volume enclosed by the membrane"),
+    "surface": ("m²", "area of the membrane"),
+    "areal_strain": ("1", "area of the membrane over that at rest, less 1"),
+    "largest_areal_strain": ("1", "the same of the triangle that is stretched most"),
+    "tension": ("N/m", "isotropic tension of the membrane, mean over its area"),
+    "stretching_energy": ("J", "elastic energy of the membrane's stretching"),
+    "bending_energy": ("J", "elastic energy of the membrane's bending"),
+}
+"""Further columns of a three-dimensional run."""
+
+
+def columns(dimension: int) -> dict[str, tuple[str, str]]:
+    """Return the columns of a run: name to unit and meaning."""
+    return COLUMNS | COLUMNS_3D if dimension == 3 else COLUMNS
 
 
 class Outcome(Enum):
@@ -70,7 +81,7 @@ class Trace:
     Attributes
     ----------
     samples
-        For each name in `COLUMNS` an array (T,) of float64 in SI.
+        For each name in `columns` an array (T,) of float64 in SI.
     snapshot_time
         Times of the kept outlines (S,), s.
     snapshots
@@ -101,9 +112,9 @@ class Trace:
 
 def header(name: str) -> str:
     """Return a column's name in ``trace.csv``: the name and its unit."""
-    unit = COLUMNS[name][0]
-    suffix = {"1": "", "m/s": "_m_per_s", "m²": "_m2", "m²/s": "_m2_per_s"}.get(unit, f"_{unit}")
-    return name + suffix
+    unit = (COLUMNS | COLUMNS_3D)[name][0]
+    suffix = {"1": "", "m/s": "_m_per_s", "m²": "_m2", "m³": "_m3", "m³/s": "_m3_per_s", "N/m": "_n_per_m", "J": "_j"}
+    return name + suffix.get(unit, f"_{unit}")
 
 
 def is_complete(folder: Path | str) -> bool:
@@ -128,13 +139,15 @@ def read_trace(folder: Path | str) -> Trace:
     config = load_config(str(folder / "config.toml"))
     try:
         with h5py.File(folder / "result.h5", "r") as file:
-            for name in _ARRAYS:
+            names = columns(config.numerics.dimension)
+            arrays = [f"trace/{name}" for name in names] + [f"snapshots/{n}" for n in ("time", "vertices", "faces")]
+            for name in ("trace", "snapshots", *arrays):
                 if not isinstance(file.get(name, getlink=True), h5py.HardLink):
                     raise KeyError(f"/{name} is missing or a link out of the file")
             if str(file.attrs["config"]) != (folder / "config.toml").read_text(encoding="utf-8"):
                 raise ValueError("config.toml beside it is not that of this run")
             trace = Trace(
-                samples={name: np.asarray(file[f"trace/{name}"], dtype=np.float64) for name in COLUMNS},
+                samples={name: np.asarray(file[f"trace/{name}"], dtype=np.float64) for name in names},
                 snapshot_time=np.asarray(file["snapshots/time"], dtype=np.float64),
                 snapshots=np.asarray(file["snapshots/vertices"], dtype=np.float64),
                 faces=np.asarray(file["snapshots/faces"]),
@@ -156,7 +169,7 @@ def _check_arrays(trace: Trace) -> None:
     """Raise ValueError unless the arrays of a trace fit together and are finite."""
     import numpy as np
 
-    shapes = {trace[name].shape for name in COLUMNS}
+    shapes = {values.shape for values in trace.samples.values()}
     if len(shapes) > 1 or len(shapes.pop()) != 1 or len(trace["time"]) == 0:
         raise ValueError("the columns of /trace differ in length or hold nothing")
     steps, snapshots = len(trace.snapshot_time), trace.snapshots
@@ -181,7 +194,7 @@ def write_result(path: Path, trace: Trace, features: Mapping[str, float | None])
         file.attrs["config"] = trace.config.to_toml()
         file.attrs["flow"] = json.dumps(dict(trace.flow), sort_keys=True)
         group = file.create_group("trace")
-        for name, (unit, meaning) in COLUMNS.items():
+        for name, (unit, meaning) in columns(trace.config.numerics.dimension).items():
             data = group.create_dataset(name, data=np.asarray(trace[name], dtype=np.float64))
             data.attrs["unit"], data.attrs["description"] = unit, meaning
         group = file.create_group("features")

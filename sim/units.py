@@ -1,7 +1,7 @@
 """The only place where SI and lattice units are converted.
 
-A lattice unit of length is dx, of time dt, of density the fluid's (scaled) density; in 2-D all
-extensive quantities are per metre of depth.
+A lattice unit of length is dx, of time dt, of density the fluid's (scaled) density; in 2-D forces, energies, flow
+rates and friction are per metre of depth.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ class Units:
         Lattice spacing (m) and time step (s).
     density
         Density used in the simulation (kg/m³): the fluid's times the inertia scale.
+    dimension
+        2 or 3.
     """
 
     dx: float
     dt: float
     density: float
+    dimension: int = 2
 
     @property
     def velocity(self) -> float:
@@ -45,18 +48,28 @@ class Units:
 
     @property
     def tension(self) -> float:
-        """Unit of force per metre of depth, as of Ks in 2-D (N/m)."""
+        """Unit of tension, as of Ks (N/m)."""
         return self.pressure * self.dx
 
     @property
     def energy(self) -> float:
-        """Unit of bending rigidity per metre of depth, as of Kb in 2-D (J)."""
+        """Unit of bending rigidity, as of Kb (J; in 2-D J m per metre of depth)."""
         return self.pressure * self.dx**3
 
     @property
+    def force(self) -> float:
+        """Unit of force (N; in 2-D N per metre of depth)."""
+        return self.pressure * self.dx ** (self.dimension - 1)
+
+    @property
     def friction(self) -> float:
-        """Unit of a node's friction per metre of depth (Pa s)."""
-        return self.tension / self.velocity
+        """Unit of a node's friction (N s/m; in 2-D Pa s)."""
+        return self.force / self.velocity
+
+    @property
+    def flow_rate(self) -> float:
+        """Unit of flow rate (m³/s; in 2-D m²/s)."""
+        return self.velocity * self.dx ** (self.dimension - 1)
 
 
 def make_units(fluid: FluidConfig, numerics: NumericsConfig) -> Units:
@@ -71,4 +84,4 @@ def make_units(fluid: FluidConfig, numerics: NumericsConfig) -> Units:
         raise ValueError("inertia_scale is still open: resolve the configuration first")
     density = fluid.density * numerics.inertia_scale
     dt = CS2 * (numerics.tau - 0.5) * numerics.dx**2 * density / fluid.viscosity
-    return Units(numerics.dx, dt, density)
+    return Units(numerics.dx, dt, density, numerics.dimension)

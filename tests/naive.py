@@ -75,11 +75,12 @@ def phi(kind, r):
 
 
 def weight_matrix(kind, x, shape):
-    """Return the weight of every grid node (V, X, Y) for membrane nodes `x` (V, 2)."""
-    i, j = np.arange(shape[0]), np.arange(shape[1])
-    wx = phi(kind, x[:, :1] - i)
-    wy = phi(kind, x[:, 1:] - j)
-    return wx[:, :, None] * wy[:, None, :]
+    """Return the weight of every grid node (V, X, Y[, Z]) for membrane nodes `x` (V, d)."""
+    result = np.ones((len(x), *(1,) * len(shape)))
+    for axis, count in enumerate(shape):
+        along = phi(kind, x[:, axis, None] - np.arange(count))
+        result = result * along.reshape(len(x), *(count if a == axis else 1 for a in range(len(shape))))
+    return result
 
 
 def ring_energy(x, l0, theta0, ks, kb, kv, area0, multiplier, ka):
@@ -102,16 +103,14 @@ def ring_energy(x, l0, theta0, ks, kb, kv, area0, multiplier, ka):
 
 
 def wall_energy(x, distance, strength, reach):
-    """Return the energy of nodes (V, 2) near walls; `distance` is (X, Y), interpolated bilinearly."""
+    """Return the energy of nodes (V, d) near walls; `distance` (X, Y[, Z]) is interpolated (bi- or tri)linearly."""
     base = np.floor(x).astype(int)
     t = x - base
-    total = 0.0
-    for (i, j), (tx, ty) in zip(base, t, strict=True):
-        d = (1 - tx) * (1 - ty) * distance[i, j] + tx * (1 - ty) * distance[i + 1, j]
-        d += (1 - tx) * ty * distance[i, j + 1] + tx * ty * distance[i + 1, j + 1]
-        if d < reach:
-            total += strength * reach / 3 * (1 - d / reach) ** 3
-    return total
+    d = np.zeros(len(x))
+    for corner in np.ndindex(*(2,) * x.shape[1]):
+        share = np.prod(np.where(corner, t, 1 - t), axis=1)
+        d += share * distance[tuple((base + corner).T)]
+    return (strength * reach / 3 * np.where(d < reach, 1 - d / reach, 0) ** 3).sum()
 
 
 def gradient(energy, x, step):

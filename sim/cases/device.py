@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from sim.cases import Curve, Result, Tick, relative
-from sim.cases.duct import conductance, section
+from sim.cases.duct import section
 from sim.cases.flow import Flow, viscosity
 from sim.cases.reference import read_reference
 from sim.channel import make_channel
 from sim.config import ChannelConfig
 from sim.lattice import CS2, D3Q19
 from sim.outline import outline
+from sim.predict import duct_factor
 
 SPEED = 0.003
 """Aim for the mean velocity in the gap, lattice units; keeps the density drop below 2 %."""
@@ -55,7 +56,7 @@ def make_device(dx: float, config: ChannelConfig) -> Device:
     wall = outline(config)
     height, depth = 2 * np.interp(x, wall[:, 0], wall[:, 1]) / dx, config.depth / dx
     short, long = np.minimum(height, depth), np.maximum(height, depth)
-    factor = np.array([conductance(w, h) for w, h in zip(long, short, strict=True)])
+    factor = np.array([duct_factor(w, h) for w, h in zip(long, short, strict=True)])
     return Device(config, dx, inside, x, 12 / (factor * long * short**3))
 
 

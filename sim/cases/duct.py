@@ -9,6 +9,7 @@ from sim.cases import Curve, Result, Row, Tick, absolute, relative
 from sim.cases.flow import Flow, centres, viscosity
 from sim.cases.reference import read_reference
 from sim.lattice import D3Q19
+from sim.predict import TERMS
 
 LENGTH = 1
 """Nodes along the periodic axis, on which nothing changes."""
@@ -16,13 +17,6 @@ BOX = (100, 32)
 """Box into which the smaller ducts are put, so that their kernels are compiled once."""
 ASYMPTOTIC = 16
 SPEED = 0.02
-TERMS = np.arange(1, 400, 2) * np.pi
-
-
-def conductance(w: float, h: float) -> float:
-    """Return F of a duct, mean velocity = F G h²/(12 μ), h the shorter side: 1 - (192/π⁵)(h/w) Σ tanh(nπw/2h)/n⁵."""
-    w, h = max(w, h), min(w, h)
-    return float(1 - 192 * h / w * (np.tanh(TERMS * w / (2 * h)) / TERMS**5).sum())
 
 
 def profile(w: float, h: float, y: np.ndarray, z: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Immersed boundary in 2-D: kernel weights, spreading and interpolation, adjoint to each other.
+"""Immersed boundary: kernel weights, spreading and interpolation, adjoint to each other.
 
 Kernels: 2-point hat, 3-point of Roma et al. 1999, 4-point of Peskin 2002. Positions are in lattice
 units, node (i, j) of the grid at (i, j). The sums run in the order of the membrane nodes, so that
@@ -12,7 +12,8 @@ import numpy as np
 
 
 @numba.njit(cache=True, nogil=True)
-def _phi(kind, r):
+def phi(kind, r):
+    """Return the kernel of width `kind` (2, 3 or 4) at the distance `r` in lattice units."""
     r = abs(r)
     if kind == 4:
         if r < 1.0:
@@ -36,16 +37,16 @@ def locate(x, reach, low, high, new_low, new_high):
     Parameters
     ----------
     x
-        Positions (V, 2), lattice units.
+        Positions (V, d), lattice units.
     reach
         Distance that must be left between a node and the edge of the box.
     low, high
-        First and last lattice node of the box (2,).
+        First and last lattice node of the box (d,).
     new_low, new_high
-        Output: smallest and largest coordinates, rounded outwards (2,).
+        Output: smallest and largest coordinates, rounded outwards (d,).
     """
     result = 0
-    for axis in range(2):
+    for axis in range(x.shape[1]):
         smallest, largest = x[0, axis], x[0, axis]
         for k in range(x.shape[0]):
             if not abs(x[k, axis]) < 1e9:
@@ -77,8 +78,8 @@ def weights(kind, x, stride, base, weight):
         ix, iy = math.floor(x[k, 0]) - 1, math.floor(x[k, 1]) - 1
         base[k] = iy * stride + ix
         for m in range(4):
-            weight[k, 0, m] = _phi(kind, x[k, 0] - (ix + m))
-            weight[k, 1, m] = _phi(kind, x[k, 1] - (iy + m))
+            weight[k, 0, m] = phi(kind, x[k, 0] - (ix + m))
+            weight[k, 1, m] = phi(kind, x[k, 1] - (iy + m))
 
 
 @numba.njit(cache=True, nogil=True)

@@ -76,7 +76,7 @@ def add_wall_forces(x, distance, stride, strength, reach, force):
     stride
         Row length of the flat grid.
     strength
-        kw l0: largest force of a node.
+        kw l0: largest force of each node (V,).
     reach
         d0, lattice units.
     """
@@ -90,7 +90,7 @@ def add_wall_forces(x, distance, stride, strength, reach, force):
         d = (1 - ty) * ((1 - tx) * d00 + tx * d10) + ty * ((1 - tx) * d01 + tx * d11)
         smallest = min(smallest, d)
         if d < reach:
-            push = strength * (1.0 - d / reach) ** 2
+            push = strength[k] * (1.0 - d / reach) ** 2
             force[k, 0] += push * ((1 - ty) * (d10 - d00) + ty * (d11 - d01))
             force[k, 1] += push * ((1 - tx) * (d01 - d00) + tx * (d11 - d10))
     return smallest
@@ -98,11 +98,24 @@ def add_wall_forces(x, distance, stride, strength, reach, force):
 
 @numba.njit(cache=True, nogil=True)
 def advance(x, velocity, force, mobility):
-    """Move the nodes by one step of v = u + F/γ (`mobility` = 1/γ); return the largest slip |F/γ|."""
+    """Move nodes (V, d) by one step of v = u + F/γ; return the largest slip |F/γ|.
+
+    Parameters
+    ----------
+    x, force
+        Positions and forces.
+    velocity
+        Velocity of the flow u; that of the nodes v is written in its place.
+    mobility
+        1/γ of each node (V,).
+    """
     largest = 0.0
     for k in range(x.shape[0]):
-        sx, sy = mobility * force[k, 0], mobility * force[k, 1]
-        largest = max(largest, sx * sx + sy * sy)
-        x[k, 0] += velocity[k, 0] + sx
-        x[k, 1] += velocity[k, 1] + sy
+        square = 0.0
+        for axis in range(x.shape[1]):
+            slip = mobility[k] * force[k, axis]
+            square += slip * slip
+            velocity[k, axis] += slip
+            x[k, axis] += velocity[k, axis]
+        largest = max(largest, square)
     return math.sqrt(largest)

@@ -108,8 +108,9 @@ def test_wall_force_is_minus_the_gradient_and_pushes_away():
     rng = np.random.default_rng(2)
     x = np.column_stack([rng.uniform(5, 30, 40), rng.uniform(2.0, 3.4, 40)])
     force = np.zeros_like(x)
-    nearest = membrane.add_wall_forces(x, field.T.ravel(), 40, 0.3, 1.2, force)
-    exact = naive.gradient(lambda y: naive.wall_energy(y, field, 0.3, 1.2), x, 1e-6)
+    strength = rng.uniform(0.2, 0.4, len(x))
+    nearest = membrane.add_wall_forces(x, field.T.ravel(), 40, strength, 1.2, force)
+    exact = naive.gradient(lambda y: naive.wall_energy(y, field, strength, 1.2), x, 1e-6)
     assert force == pytest.approx(-exact, abs=1e-8)
     assert nearest == pytest.approx((x[:, 1] - 1.5).min())
     assert (force[x[:, 1] < 2.6, 1] > 0).all()
@@ -122,3 +123,15 @@ def test_ring_has_the_area_of_its_circle():
         nxt = np.roll(x, -1, axis=0)
         area = (x[:, 0] * nxt[:, 1] - nxt[:, 0] * x[:, 1]).sum() / 2
         assert area == pytest.approx(np.pi * 14.2**2 / 4, rel=1e-12)
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_nodes_move_with_the_flow_and_slip_by_force_over_friction(dimension):
+    rng = np.random.default_rng(4)
+    x, flow, force = rng.standard_normal((3, 20, dimension))
+    mobility = rng.uniform(0, 0.1, 20)
+    moved, velocity = x.copy(), flow.copy()
+    slip = membrane.advance(moved, velocity, force, mobility)
+    assert velocity == pytest.approx(flow + mobility[:, None] * force)
+    assert moved == pytest.approx(x + velocity)
+    assert slip == pytest.approx((mobility * np.linalg.norm(force, axis=1)).max())

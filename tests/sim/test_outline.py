@@ -7,8 +7,9 @@ from PIL import Image
 
 from sim.channel import make_channel
 from sim.config import ChannelConfig, ConfigError, load_config
+from sim.describe import describe
 from sim.outline import outline, wall_distance, walls
-from sim.preflight import describe, preflight, require
+from sim.preflight import preflight, require
 from sim.simulation import simulate
 from sim.trace import Outcome
 
@@ -112,7 +113,7 @@ def test_a_drawn_channel_passes_the_preflight_check_with_its_numbers(tmp_path):
     flight = preflight(run(tmp_path))
     require(flight)
     assert flight.config.channel.file_digest
-    assert "channel (polygon)" in describe(flight)
+    assert "channel (polygon, 2-D)" in describe(flight)
     assert flight.gap_velocity == pytest.approx(preflight(load_config("hct116", "smoke")).gap_velocity, rel=1e-6)
     assert preflight(run(tmp_path)).config.digest() == flight.config.digest()
 

@@ -3,7 +3,9 @@ import pytest
 
 from sim.channel import make_channel
 from sim.config import ConfigError, load_config
-from sim.preflight import describe, empty_flow, preflight, require
+from sim.describe import describe
+from sim.predict import empty_flow
+from sim.preflight import preflight, require
 
 
 def flight(preset="hct116", quality="quick", **overrides):

@@ -15,11 +15,12 @@ from validation import flaws
 
 from sim import verify
 from sim.cases import Curve, Result, absolute, relative
-from sim.cases.duct import conductance, profile
+from sim.cases.duct import profile
 from sim.cases.figures import write_figure
 from sim.cases.reference import read_reference
 from sim.cases.table import CASES, Case
 from sim.command import InputError, UnstableSimulation
+from sim.predict import duct_factor
 
 # Case, size at which it is computed here, and the flaws that it has to see.
 SMALL = {
@@ -231,7 +232,7 @@ def test_every_reference_table_names_its_source():
 def test_the_series_for_ducts_agree_with_the_table():
     table = read_reference("duct_series")
     for w, h, factor, ratio in zip(*(table[k] for k in ("w", "h", "factor", "max_over_mean")), strict=True):
-        assert conductance(w, h) == pytest.approx(factor, abs=1e-6)
+        assert duct_factor(w, h) == pytest.approx(factor, abs=1e-6)
         centre = float(profile(w, h, np.array(h / 2), np.array(w / 2)))
         assert centre * 12 / factor == pytest.approx(ratio, rel=2e-4)
 

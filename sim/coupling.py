@@ -1,0 +1,112 @@
+"""The coupling of membranes and flow: forces to the fluid, velocities to the nodes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.cell import CellModel, Ring
+from sim.fluid import Fluid, FluidModel, set_box
+from sim.kernels import ibm, ibm3d, membrane
+from sim.shell import Shell, Workspace, shell_forces
+
+VOLUME_STEPS = 100
+"""Steps in which the multiplier of the volume (2-D: area) constraint grows by as much as the penalty kv gives at once.
+
+The fluid of the lattice is compressible: a cell under a tension of mN/m loses some per cent of its volume.
+A penalty stiff enough to prevent that is unstable in an explicit step; the multiplier (augmented
+Lagrangian, Glowinski & Le Tallec 1989) holds the volume with a soft penalty.
+"""
+KERNEL_REACH = 2
+"""Lattice nodes that a membrane node touches to either side."""
+BOX_MARGIN = 6
+"""Lattice nodes between the membrane and the edge of the box when the box is drawn anew."""
+
+
+class LostMembrane(ArithmeticError):
+    """A membrane node has no finite position or is off the grid."""
+
+
+class Cell:
+    """State of the membranes.
+
+    Attributes
+    ----------
+    x
+        Node positions (V, d), lattice units.
+    force, velocity
+        Force on and velocity of each node (V, d), lattice units.
+    pressure
+        Multiplier λ of each membrane's volume (2-D: area) constraint (membranes,), lattice units.
+    slip, wall_distance
+        Largest slip and smallest wall distance of a node in the last step, lattice units.
+    """
+
+    def __init__(self, model: CellModel, fluid_model: FluidModel) -> None:
+        dimension = model.start.shape[1]
+        self.x = model.start.copy()
+        self.force = np.zeros_like(self.x)
+        self.velocity = np.zeros_like(self.x)
+        self.base = np.zeros(len(self.x), dtype=np.int64)
+        self.weight = np.zeros((len(self.x), dimension, 4), dtype=fluid_model.dtype if dimension == 3 else np.float64)
+        self.pressure = np.zeros(len(model.membranes))
+        self.slip = 0.0
+        self.wall_distance = np.inf
+        self.box = (np.zeros(dimension, dtype=np.int64), np.zeros(dimension, dtype=np.int64))
+        self.extent = (np.zeros(dimension, dtype=np.int64), np.zeros(dimension, dtype=np.int64))
+        self.work = [Workspace(m.law) if isinstance(m.law, Shell) else None for m in model.membranes]
+
+
+def begin_step(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
+    """Find the membranes' forces and give them to the fluid."""
+    _follow(cell, fluid_model, fluid)
+    _add_up_forces(model, cell, fluid_model)
+    _, *strides = fluid_model.grid.strides
+    if len(strides) == 1:
+        ibm.weights(model.kernel, cell.x, *strides, cell.base, cell.weight)
+        ibm.spread(cell.force, *strides, cell.base, cell.weight, *fluid.force)
+    else:
+        ibm3d.weights(model.kernel, cell.x, fluid_model.grid.shape, cell.base, cell.weight)
+        ibm3d.spread(cell.force, *strides, cell.base, cell.weight, *fluid.force)
+
+
+def _add_up_forces(model: CellModel, cell: Cell, fluid_model: FluidModel) -> None:
+    """Write the forces of the membranes and of the walls."""
+    for index, one in enumerate(model.membranes):
+        x, force = cell.x[one.nodes], cell.force[one.nodes]
+        law, work, pressure = one.law, cell.work[index], float(cell.pressure[index])
+        if isinstance(law, Ring):
+            strain = membrane.ring_forces(
+                x, law.l0, law.theta0, law.ks, law.kb, law.kv, law.area0, pressure, law.ka, force
+            )
+        else:
+            volume, _ = shell_forces(law, x, cell.velocity[one.nodes], pressure, force, work)
+            strain = (volume - law.volume0) / law.volume0
+        cell.pressure[index] += law.kv / VOLUME_STEPS * strain
+    _, *strides = fluid_model.grid.strides
+    push = membrane.add_wall_forces if len(strides) == 1 else ibm3d.add_wall_forces
+    cell.wall_distance = push(cell.x, model.distance, *strides, model.wall_force, model.wall_range, cell.force)
+
+
+def end_step(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
+    """Move the membranes with the flow of the step just taken."""
+    _, *strides = fluid_model.grid.strides
+    kernels = ibm if len(strides) == 1 else ibm3d
+    kernels.interpolate(*strides, cell.base, cell.weight, *fluid.velocity, cell.velocity)
+    kernels.clear(*strides, cell.base, *fluid.force)
+    cell.slip = membrane.advance(cell.x, cell.velocity, cell.force, model.mobility)
+
+
+def _follow(cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
+    """Draw the fluid's box anew when a membrane comes within a kernel's reach of its edge."""
+    low, high = cell.box
+    first, last = cell.extent
+    where = ibm.locate(cell.x, KERNEL_REACH, low, high, first, last)
+    if where == 0:
+        return
+    grid = np.array(fluid_model.grid.shape) - 1
+    # In 2-D the sides of the grid are far from any cell; in 3-D floor and ceiling are where the grid ends.
+    least = KERNEL_REACH if len(grid) == 2 else 0
+    if where < 0 or (first < least).any() or (last > grid - least).any():
+        raise LostMembrane
+    low[:], high[:] = first - BOX_MARGIN, last + BOX_MARGIN
+    set_box(fluid_model, fluid, np.maximum(low, 0), np.minimum(high, grid))

@@ -1,0 +1,72 @@
+"""The pre-flight check as text."""
+
+from __future__ import annotations
+
+from sim.preflight import Flight
+
+
+def memory_bytes(flight: Flight) -> int:
+    """Return about how much memory the flow takes: populations, force and velocity fields, and the wall distance."""
+    grid = flight.channel.grid
+    dimension = flight.config.numerics.dimension
+    words = (9 if dimension == 2 else 19) * grid.block + 2 * dimension * grid.block
+    return words * (4 if flight.config.numerics.precision == "float32" else 8) + 9 * grid.nodes
+
+
+def describe(flight: Flight) -> str:
+    """Return the checks and the operating point as lines of text."""
+    config, n = flight.config, flight.numbers
+    cell, channel, numerics = config.cell, config.channel, config.numerics
+    lines = [
+        f"{config.name}: D = {1e6 * cell.diameter:.3g} µm, D/gap = {n['confinement']:.2f}, {_membrane(flight)}",
+        _moduli(flight),
+        _drive(flight),
+        f"channel ({channel.kind}, {numerics.dimension}-D): {1e15 * n['channel_volume_m3']:.4g} pl "
+        f"at {1e6 * channel.depth:.3g} µm depth, walls {1e12 * n['wall_area_m2']:.4g} µm², "
+        f"{int(flight.channel.grid.fluid.sum()):,} fluid nodes, {memory_bytes(flight) / 2**20:.1f} MiB",
+    ]
+    for check in flight.checks:
+        lines.append(f"  {'ok ' if check.passed else 'NO '} {check.name}: {check.text}")
+    unit = "N s/m per node" if numerics.dimension == 3 else "Pa s per node and metre"
+    slip = "none (no-slip)" if numerics.coupling == "no-slip" else f"γ = {numerics.friction:.3g} {unit}"
+    film = 1e2 * (n["wall_film_velocity_ratio"] - 1)
+    lines.append(
+        f"  coupling: {slip}; wall repulsion within {1e6 * numerics.wall_range:.3g} µm, "
+        f"a film that speeds a plug up by about {film:.2g} %"
+    )
+    lines.append(
+        f"  about {n['predicted_steps']:,.0f} steps until the cell is out, "
+        f"limit {1e3 * float(numerics.max_time or 0):.3g} ms"
+    )
+    return "\n".join(lines)
+
+
+def _membrane(flight: Flight) -> str:
+    cell, n = flight.config.cell, flight.numbers
+    law = cell.law if flight.config.numerics.dimension == 3 else "ring of springs"
+    return (
+        f"{law}, Ks = {1e3 * cell.ks:.3g} mN/m, Kb = {cell.kb:.3g} J, "
+        f"{n['membrane_nodes']:.0f} nodes about {1e6 * n['membrane_spacing_m']:.2g} µm apart"
+    )
+
+
+def _moduli(flight: Flight) -> str:
+    n = flight.numbers
+    foeppl = n.get("foeppl_von_karman_number")
+    return (
+        f"moduli: Gs = √3/4 Ks = {1e3 * n['shear_modulus_n_per_m']:.3g} mN/m, "
+        f"area {1e3 * n['area_modulus_n_per_m']:.3g} mN/m, κ = √3/2 Kb = {n['bending_rigidity_j']:.3g} J"
+        + ("" if foeppl is None else f", Föppl–von Kármán {foeppl:.3g}")
+        + f", Ca = μU/Gs = {n['capillary_number']:.3g}"
+    )
+
+
+def _drive(flight: Flight) -> str:
+    fluid, channel = flight.config.fluid, flight.config.channel
+    if fluid.shear_rate is not None:
+        return f"drive: walls at ± {1e3 * flight.gap_velocity:.4g} mm/s, shear rate {fluid.shear_rate:.4g} 1/s"
+    held = "flow rate held" if fluid.mean_velocity or fluid.flow_rate else "pressure held"
+    return (
+        f"drive: {flight.pressure_drop / 1e3:.3g} kPa over {1e6 * channel.length:.4g} µm ↔ "
+        f"{1e3 * flight.gap_velocity:.4g} mm/s mean in the empty gap (lubrication), {held}"
+    )

@@ -1,0 +1,124 @@
+"""Whether a channel can be put on the lattice, and a cell into the channel."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.channel import Channel, nodes_across_gap
+from sim.config import ChannelConfig, ConfigError, SimulationConfig
+from sim.outline import wall_distance
+
+MIN_NODES = 8
+MIN_CELL = 8
+"""Lattice spacings across the cell."""
+MAX_NODES = 5e7
+"""Of the lattice: some 3 GB in 2-D, 5 GB in 3-D."""
+
+
+def check_lattice(config: SimulationConfig) -> None:
+    """Refuse a lattice that is too coarse for gap and cell, too large, or does not fit the gap.
+
+    Raises
+    ------
+    ConfigError
+        With the number that breaks the rule, and the value that would not.
+    """
+    channel, cell, numerics = config.channel, config.cell, config.numerics
+    if channel.kind == "cylinder" and numerics.dimension == 2:
+        raise ConfigError(
+            'channel.kind = "cylinder" is a tube: set numerics.dimension to 3, or channel.kind to straight'
+        )
+    nodes = nodes_across_gap(channel, numerics.dx)
+    if nodes < MIN_NODES:
+        raise ConfigError(
+            f"channel.gap = {channel.gap:g} m is {channel.gap / numerics.dx:.1f} lattice nodes across at "
+            f"numerics.dx = {numerics.dx:g} m; at least {MIN_NODES} are needed: "
+            f"set numerics.dx to {channel.gap / MIN_NODES:.4g} m or less"
+        )
+    error = abs(nodes * numerics.dx / channel.gap - 1)
+    if error > 0.01:
+        raise ConfigError(
+            f"channel.gap = {channel.gap:g} m is {channel.gap / numerics.dx:.2f} lattice nodes across; it must be a "
+            f"whole number within 1 %: set numerics.dx to {channel.gap / nodes:.6g} m"
+        )
+    extent = [channel.length, channel.height, channel.depth][: numerics.dimension]
+    size = float(np.prod(extent)) / numerics.dx**numerics.dimension
+    if size > MAX_NODES:
+        coarser = (float(np.prod(extent)) / MAX_NODES) ** (1 / numerics.dimension)
+        raise ConfigError(
+            f"the channel of {' × '.join(f'{length:g} m' for length in extent)} takes {size:.2g} lattice nodes "
+            f"at numerics.dx = {numerics.dx:g} m (at most {MAX_NODES:.0e}): "
+            f"set numerics.dx to {coarser:.2g} m or more, or shorten it"
+        )
+    if cell.diameter < MIN_CELL * numerics.dx:
+        raise ConfigError(
+            f"cell.diameter = {cell.diameter:g} m is {cell.diameter / numerics.dx:.1f} lattice spacings; at least "
+            f"{MIN_CELL} are needed: raise it, or set numerics.dx to {cell.diameter / MIN_CELL:.3g} m or less"
+        )
+    if numerics.wall_range < numerics.dx * (1 - 1e-9):
+        raise ConfigError(
+            f"numerics.wall_range = {numerics.wall_range:g} m is less than one lattice spacing "
+            f"(numerics.dx = {numerics.dx:g} m): raise it to {numerics.dx:g} m, or refine dx"
+        )
+
+
+def check_start(config: SimulationConfig) -> None:
+    """Refuse a cell that does not fit into the channel, or starts in a wall or outside of the channel.
+
+    Raises
+    ------
+    ConfigError
+        With the number that breaks the rule, and what to change.
+    """
+    channel, cell, numerics = config.channel, config.cell, config.numerics
+    solid = numerics.dimension == 3 and channel.kind != "couette"
+    widest = min(channel.height, channel.depth) if solid and channel.kind != "cylinder" else channel.height
+    if cell.diameter >= widest - 2 * numerics.dx:
+        raise ConfigError(
+            f"cell.diameter = {cell.diameter:g} m does not fit into the channel, {widest:g} m wide: "
+            f"it must be less than {widest - 2 * numerics.dx:.3g} m"
+        )
+    clearance = _clearance(channel, cell.start_x, cell.start_y, cell.start_z if solid else None, cell.diameter / 2)
+    if clearance < numerics.dx:
+        where = f"start_y = {cell.start_y:g} m" + (f", start_z = {cell.start_z:g} m" if solid else "")
+        raise ConfigError(
+            f"the cell at cell.start_x = {cell.start_x:g} m, {where} with diameter {cell.diameter:g} m comes within "
+            f"{clearance:.2g} m of a wall (at least one dx = {numerics.dx:g} m is needed): "
+            "start it further upstream or on the centre line"
+        )
+    margin = cell.diameter / 2 + 4 * numerics.dx
+    if cell.start_x < channel.x_start + margin or cell.start_x > channel.x_end - margin:
+        raise ConfigError(
+            f"the cell at cell.start_x = {cell.start_x:g} m does not lie within the channel "
+            f"({channel.x_start:g} to {channel.x_end:g} m): lengthen channel.inlet_length or move the cell"
+        )
+
+
+def _clearance(channel: ChannelConfig, x: float, y: float, z: float | None, radius: float) -> float:
+    """Return the smallest distance (m) of a circle about (x, y), or of a sphere if `z` is given, from the walls."""
+    if channel.kind == "cylinder":
+        return channel.gap / 2 - float(np.hypot(y, z or 0.0)) - radius
+    phi = np.linspace(0, 2 * np.pi, 181)
+    sides = float(wall_distance(channel, x + radius * np.cos(phi), y + radius * np.sin(phi)).min())
+    return sides if z is None else min(sides, channel.depth / 2 - abs(z) - radius)
+
+
+def check_gap(config: SimulationConfig, channel: Channel) -> None:
+    """Refuse a drawn channel whose gap is not what the configuration says, or which is closed somewhere.
+
+    Raises
+    ------
+    ConfigError
+        With the gap that was found.
+    """
+    smallest = float(channel.heights().min())
+    gap = config.channel.gap
+    if config.channel.kind == "cylinder":
+        return
+    if smallest <= 0:
+        raise ConfigError("the channel is closed somewhere between inlet and outlet: check the outline and its unit")
+    if abs(smallest - gap) > max(0.05 * gap, 1.01 * channel.dx):
+        raise ConfigError(
+            f"channel.gap = {gap:g} m, but the smallest height of the outline is {smallest:.4g} m: "
+            f"set channel.gap to {smallest:.4g} m, or channel.unit or pixel_size to what they are"
+        )

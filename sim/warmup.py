@@ -1,0 +1,100 @@
+"""The steady flow of the empty channel, computed once and kept in the user's cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from sim.command import UnstableSimulation
+from sim.config import PHYSICS_VERSION, SimulationConfig
+from sim.drive import Controller, Drive, control
+from sim.files import cache_dir, replacing
+from sim.fluid import Fluid, moments, step
+from sim.health import MAX_DENSITY_CHANGE, MAX_MACH
+from sim.lattice import CS2
+from sim.trace import Outcome
+
+RESIDUAL_STEPS = 500
+MAX_STEPS = 400_000
+
+Tell = Callable[[float, str], None]
+"""Told what fraction is done, and one line for people."""
+
+
+def warm_up(config: SimulationConfig, controller: Controller | None, fluid: Fluid, drive: Drive, tell: Tell) -> None:
+    """Bring a fluid at rest and its drive to the steady flow: from the cache, or by computing it.
+
+    Raises
+    ------
+    UnstableSimulation
+        If the flow does not become steady or leaves the range of validity.
+    """
+    path = cache_dir("warmup") / f"{_digest(config)}.npz"
+    if _read(path, fluid, drive):
+        return
+    _compute(config.numerics.steady_tolerance, controller, fluid, drive, tell)
+    try:
+        with replacing(path) as part:
+            np.savez(part, f=fluid.f, force=drive.force)
+    except OSError:
+        path.unlink(missing_ok=True)  # a cache that cannot be written costs time the next time, no more
+
+
+def _digest(config: SimulationConfig) -> str:
+    """Name the empty channel's flow by all that it depends on."""
+    numerics = config.numerics.model_dump(
+        include={"dimension", "dx", "tau", "inertia_scale", "collision", "magic", "precision", "steady_tolerance"}
+    )
+    content = [PHYSICS_VERSION, config.fluid.model_dump(), config.channel.model_dump(), numerics]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _read(path: Path, fluid: Fluid, drive: Drive) -> bool:
+    """Read a stored flow and its force into place; return whether there was a sound one."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            f, force = stored["f"], float(stored["force"])
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return False
+    if f.shape != fluid.f.shape or f.dtype != fluid.f.dtype:
+        return False
+    fluid.f[:] = f
+    drive.model = dataclasses.replace(drive.model, force=(force, *drive.model.force[1:]))
+    drive.integral = force
+    return True
+
+
+def _compute(tolerance: float, controller: Controller | None, fluid: Fluid, drive: Drive, tell: Tell) -> None:
+    """Run the empty channel until the velocity changes by less than the tolerance in `RESIDUAL_STEPS` steps."""
+    inside = np.flatnonzero(drive.model.grid.fluid)
+    before = np.zeros((len(inside), drive.model.lattice.d))
+    first = None
+    while fluid.steps < MAX_STEPS:
+        for _ in range(RESIDUAL_STEPS):
+            control(drive, fluid, controller)
+            step(drive.model, fluid)
+        density, velocity = moments(drive.model, fluid, inside)
+        largest = np.linalg.norm(velocity, axis=1).max()
+        if not (
+            np.isfinite(largest) and largest < MAX_MACH * np.sqrt(CS2) and abs(density - 1).max() < MAX_DENSITY_CHANGE
+        ):
+            raise UnstableSimulation(
+                f"the flow of the empty channel broke down at step {fluid.steps}; {Outcome.UNSTABLE.value}"
+            )
+        residual = float(np.linalg.norm(velocity - before, axis=1).max() / largest)
+        if residual < tolerance:
+            return
+        first = first or residual
+        done = float(np.clip(np.log(first / residual) / np.log(first / tolerance), 0, 1)) if first > residual else 0.0
+        tell(done, f"change {residual:.1e} in {RESIDUAL_STEPS} steps")
+        before = velocity
+    raise UnstableSimulation(
+        f"the flow of the empty channel is not steady after {MAX_STEPS} steps (change {residual:.1e}, "
+        f"wanted {tolerance:g}): raise numerics.steady_tolerance or lower numerics.inertia_scale"
+    )
