@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from bridge.command import InputError
 
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 """Raised whenever the same configuration and cells give another model."""
 
 
@@ -50,6 +50,12 @@ class TrainConfig(BaseModel):
     """Filters of the picture branch's first stage; the later ones have 2, 4 and 8 times as many (-)."""
     blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
     """Residual blocks in the picture branch's four stages; (2, 2, 2, 2) is ResNet-18 (-)."""
+    hidden: tuple[int, ...] = (32, 16)
+    """Neurons in each layer of the feature branch (-)."""
+    masks: bool = False
+    """Tell the network which features and pictures are there, so that any may be missing (-)."""
+    hide: float = Field(default=0.2, ge=0, le=0.5)
+    """With masks: chance in training that a cell's picture is hidden, all its features are, or one is (fraction)."""
     batch: int = Field(default=64, ge=2)
     """Cells in a training step; fewer if the training cells are fewer (cells)."""
     epochs: int = Field(default=60, ge=1)
@@ -81,6 +87,12 @@ class TrainConfig(BaseModel):
             raise ValueError(f"views = {list(self.views)}: model {self.model!r} takes one or two views")
         if len(self.classes) == 1:
             raise ValueError(f"classes = {list(self.classes)}: name at least two, or none for every label")
+        if not 1 <= len(self.hidden) <= 8 or not all(1 <= count <= 4096 for count in self.hidden):
+            raise ValueError(f"hidden = {list(self.hidden)}: one to eight layers of 1 to 4096 neurons")
+        if self.masks and not self.uses_features:
+            raise ValueError(
+                f"masks = True: model {self.model!r} sees nothing but the picture, which cannot be missing"
+            )
         if min(self.blocks) < 1:
             raise ValueError(f"blocks = {list(self.blocks)}: each stage needs at least one block")
         return self

@@ -35,11 +35,13 @@ class Cells:
     split, fold
         The dataset's own assignment (N,): train, test or empty; -1 or the number of the fold.
     features
-        Measured features (N, features) float64 in `units`; no column where the model reads none.
+        Measured features (N, features) float64 in `units`; no column where the model reads none. For a model with
+        masks, NaN where a feature is missing.
     names, units
         Names and units of the features.
     images
-        Pictures (N, views, size, size) float32, black 0 to white 1; size 0 where the model reads none.
+        Pictures (N, views, size, size) float32, black 0 to white 1; size 0 where the model reads none. For a model
+        with masks, NaN throughout for a cell without pictures.
     notes
         What the user ought to know about how these arrays came about.
     """
@@ -81,8 +83,17 @@ class Scaler:
     def fit(cls, cells: Cells, rows: np.ndarray) -> Scaler:
         """Fit the scales on the cells of `rows`."""
         features, images = cells.features[rows], cells.images[rows]
-        mean, std = (float(images.mean(dtype=float)), float(images.std(dtype=float))) if images.size else (0.0, 1.0)
-        return cls(tuple(features.min(axis=0).tolist()), tuple(features.max(axis=0).tolist()), mean, std or 1.0)
+        for name, column in zip(cells.names, features.T, strict=True):
+            if not np.isfinite(column).any():
+                raise DatasetError(f"no training cell has the feature {name!r}; leave it out of --features")
+        mean, std = 0.0, 1.0
+        if images.size:
+            images = images[np.isfinite(images[:, 0, 0, 0])]
+            if not len(images):
+                raise DatasetError("no training cell has a picture; use the preset features_only")
+            mean, std = float(images.mean(dtype=float)), float(images.std(dtype=float)) or 1.0
+        low, high = np.nanmin(features, axis=0), np.nanmax(features, axis=0)
+        return cls(tuple(low.tolist()), tuple(high.tolist()), mean, std)
 
     def apply(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
         """Return scaled features (N, features) and pictures (N, views, size, size), float32.
@@ -119,10 +130,12 @@ def load_cells(paths: Sequence[Path | str], config: TrainConfig) -> Cells:
         raise DatasetError(f"--dataset {' '.join(map(str, paths))}: a file stands twice; leave one out")
     datasets = [read_dataset(path) for path in paths]
     classes, labels = _labels(datasets, names, config)
-    units = _units(datasets, names, config.features) if config.uses_features else ()
+    units = _units(datasets, names, config) if config.uses_features else ()
     notes = _scale_notes(datasets, names, config)
     features = [_features(data, name, config) for name, data in zip(names, datasets, strict=True)]
     images = [_images(data, name, config) for name, data in zip(names, datasets, strict=True)]
+    if config.masks:
+        _check_known(np.concatenate(features), np.concatenate(images), _ids(datasets, names))
     return Cells(
         ids=_ids(datasets, names),
         labels=labels,
@@ -180,13 +193,14 @@ def _labels(datasets: list[Dataset], names: list[str], config: TrainConfig) -> t
     return classes, np.array([classes.index(name) for name in text])
 
 
-def _units(datasets: list[Dataset], names: list[str], features: Sequence[str]) -> tuple[str, ...]:
+def _units(datasets: list[Dataset], names: list[str], config: TrainConfig) -> tuple[str, ...]:
     units = []
-    for feature in features:
+    for feature in config.features:
         found = {}
         for name, data in zip(names, datasets, strict=True):
-            found.setdefault(data.units.get(feature, ""), name)
-            if feature not in data.features:
+            if feature in data.features:
+                found.setdefault(data.units.get(feature, ""), name)
+            elif not config.masks or not any(feature in other.features for other in datasets):
                 close = difflib.get_close_matches(feature, data.features, 1)
                 hint = f"did you mean {close[0]!r}? " if close else ""
                 raise DatasetError(
@@ -226,13 +240,17 @@ def _groups(data: Dataset) -> np.ndarray:
 def _features(data: Dataset, name: str, config: TrainConfig) -> np.ndarray:
     if not config.uses_features:
         return np.zeros((len(data), 0))
-    values = data.table[list(config.features)].to_numpy(dtype=float)
+    values = data.table.reindex(columns=list(config.features)).to_numpy(dtype=float)
     missing = ~np.isfinite(values)
+    if config.masks:
+        return np.where(missing, np.nan, values)
     if missing.any():
         counts = dict(zip(config.features, missing.sum(axis=0), strict=True))
         listed = ", ".join(f"{feature} in {count}" for feature, count in counts.items() if count)
         kept = [feature for feature, count in counts.items() if not count]
-        choice = f"train without it (--features {' '.join(kept)}) or " if kept else ""
+        choice = (
+            f"train without it (--features {' '.join(kept)}), with --masks, or " if kept else "train with --masks, or "
+        )
         cells = [str(data.table["cell_id"].iloc[row]) for row in np.flatnonzero(missing.any(axis=1))]
         shown = ", ".join(cells[:3]) + (", …" if len(cells) > 3 else "")
         raise DatasetError(
@@ -246,6 +264,8 @@ def _images(data: Dataset, name: str, config: TrainConfig) -> np.ndarray:
     if not config.uses_images:
         return np.zeros((len(data), 0, 0, 0), np.float32)
     if data.images is None or data.views_present is None:
+        if config.masks:
+            return np.full((len(data), len(config.views), config.image_size, config.image_size), np.nan, np.float32)
         raise DatasetError(
             f"{name}: holds no pictures, model {config.model!r} needs them; use the preset features_only"
         )
@@ -257,18 +277,32 @@ def _images(data: Dataset, name: str, config: TrainConfig) -> np.ndarray:
     columns = [list(data.views).index(view) for view in config.views]
     present = data.views_present[:, columns].astype(bool)
     blind = int((~present.any(axis=1)).sum())
-    if blind:
+    if blind and not config.masks:
         raise DatasetError(
             f"{name}: {blind} of {len(data)} cells have no picture ({', '.join(config.views)}); leave them out"
         )
     scale = np.float32(np.iinfo(data.images.dtype).max)
     result = np.empty((len(data), len(columns), config.image_size, config.image_size), np.float32)
     for row in range(len(data)):
+        if not present[row].any():
+            result[row] = np.nan
+            continue
         for view, column in enumerate(columns):
             # A missing view is filled with the cell's other one: the mean over both is then that of the one present.
             source = column if present[row, view] else columns[int(np.argmax(present[row]))]
             result[row, view] = resize(data.images[row, source] / scale, config.image_size)
     return result
+
+
+def _check_known(features: np.ndarray, images: np.ndarray, ids: np.ndarray) -> None:
+    blank = ~np.isfinite(features).any(axis=1)
+    if images.size:
+        blank &= ~np.isfinite(images[:, 0, 0, 0])
+    if blank.any():
+        raise DatasetError(
+            f"{int(blank.sum())} cells have none of the features and no picture, such as {str(ids[blank][0])!r}; "
+            "leave them out"
+        )
 
 
 def resize(picture: np.ndarray, size: int) -> np.ndarray:

@@ -111,6 +111,7 @@ def _train_one(
         parameters=trained.parameters,
         test=held.tolist(),
         aside=trained.probabilities[splits.aside].tolist(),
+        alone={which: chances[fold.test].tolist() for which, chances in trained.alone.items()},
         history=trained.history,
     )
     workdir.write_result(index, result)

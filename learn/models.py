@@ -1,10 +1,12 @@
 """The networks of the paper: picture branch, feature branch, and both fused (sections 2.2 to 2.4).
 
-Pictures are (N, views, size, size), features (N, features), logits (N, classes), all float32.
+Pictures are (N, views, size, size), features (N, features), logits (N, classes), all float32. Of networks with masks
+a missing feature is NaN, and so is every pixel of a cell without pictures.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -16,9 +18,6 @@ from jax import lax
 
 from learn.config import TrainConfig
 from learn.conv import conv
-
-HIDDEN = (32, 16)
-"""Neurons of the feature branch (paper, Fig. 4a)."""
 
 FUSED = (128, 16)
 """h2 and h3 of the fused head (paper, Eqs. 3 and 4); with them the whole network has 11,240,994 parameters."""
@@ -49,11 +48,14 @@ class Block(nnx.Module):
         change = stride != 1 or inputs != outputs
         self.shortcut = nnx.Sequential(Conv(inputs, outputs, 1, stride), _norm(outputs, rngs)) if change else None
 
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Return the block's maps."""
-        y = nnx.relu(self.norm1(self.conv1(x)))
-        y = self.norm2(self.conv2(y))
-        return nnx.relu(y + (x if self.shortcut is None else self.shortcut(x)))
+    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+        """Return the block's maps; batch norm looks at the pictures of `mask` (N, 1, 1, 1) alone, if given."""
+        y = nnx.relu(self.norm1(self.conv1(x), mask=mask))
+        y = self.norm2(self.conv2(y), mask=mask)
+        if self.shortcut is not None:
+            change, norm = self.shortcut.layers
+            x = norm(change(x), mask=mask)
+        return nnx.relu(y + x)
 
 
 class Encoder(nnx.Module):
@@ -70,39 +72,58 @@ class Encoder(nnx.Module):
         self.blocks = nnx.List(stages)
         self.outputs = inputs
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
         """Return the vectors (N, outputs) of pictures (N, H, W, 1)."""
-        x = nnx.relu(self.norm(self.conv(x)))
+        x = nnx.relu(self.norm(self.conv(x), mask=mask))
         x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), ((0, 0), (1, 1), (1, 1), (0, 0)))
         for block in self.blocks:
-            x = block(x)
+            x = block(x, mask)
         return x.mean(axis=(1, 2))
 
     def views(self, images: jax.Array) -> jax.Array:
         """Return the mean vector (N, outputs) over the views of pictures (N, views, H, W)."""
+        return self._views(images, None)
+
+    def seen_views(self, images: jax.Array, seen: jax.Array) -> jax.Array:
+        """Return the same, with zeros for the cells that are not `seen` (N,); batch norm does not look at them."""
+        known = seen[:, None, None, None]
+        # Where no cell has a picture the statistics are of no use, but must be numbers.
+        mask = jnp.repeat(known | ~seen.any(), images.shape[1], axis=0)
+        return self._views(jnp.where(known, images, 0.0), mask) * seen[:, None]
+
+    def _views(self, images: jax.Array, mask: jax.Array | None) -> jax.Array:
         count, views = images.shape[:2]
-        vectors = self(images.reshape(count * views, *images.shape[2:], 1))
+        vectors = self(images.reshape(count * views, *images.shape[2:], 1), mask)
         return vectors.reshape(count, views, -1).mean(axis=1)
 
 
 class FeatureBranch(nnx.Module):
-    """Features to 32 to 16, each with ReLU (paper, Fig. 4a)."""
+    """Features to 32 to 16 or other layers, each with ReLU (paper, Fig. 4a); masks add a 1 for each known feature."""
 
-    def __init__(self, inputs: int, rngs: nnx.Rngs) -> None:
-        self.linear1 = nnx.Linear(inputs, HIDDEN[0], rngs=rngs)
-        self.linear2 = nnx.Linear(HIDDEN[0], HIDDEN[1], rngs=rngs)
+    def __init__(self, config: TrainConfig, rngs: nnx.Rngs) -> None:
+        self.masks = config.masks
+        inputs = len(config.features) * (2 if config.masks else 1)
+        sizes = (inputs, *config.hidden)
+        self.layers = nnx.List([nnx.Linear(a, b, rngs=rngs) for a, b in itertools.pairwise(sizes)])
+        self.outputs = sizes[-1]
 
     def __call__(self, features: jax.Array) -> jax.Array:
-        """Return the vectors (N, 16)."""
-        return nnx.relu(self.linear2(nnx.relu(self.linear1(features))))
+        """Return the vectors (N, outputs)."""
+        x = features
+        if self.masks:
+            known = jnp.isfinite(features)
+            x = jnp.concatenate([jnp.where(known, features, 0.0), known.astype(features.dtype)], axis=-1)
+        for layer in self.layers:
+            x = nnx.relu(layer(x))
+        return x
 
 
 class FeaturesOnly(nnx.Module):
     """The small network: feature branch and a linear layer to the classes (paper, Fig. 4a)."""
 
     def __init__(self, config: TrainConfig, classes: int, rngs: nnx.Rngs) -> None:
-        self.branch = FeatureBranch(len(config.features), rngs)
-        self.output = nnx.Linear(HIDDEN[1], classes, rngs=rngs)
+        self.branch = FeatureBranch(config, rngs)
+        self.output = nnx.Linear(self.branch.outputs, classes, rngs=rngs)
 
     def __call__(self, features: jax.Array, images: jax.Array) -> jax.Array:
         """Return the logits; `images` is not read."""
@@ -122,22 +143,38 @@ class ImageOnly(nnx.Module):
 
 
 class Miml(nnx.Module):
-    """Both branches, concatenated and fused (paper, Eqs. 2 to 5; the softmax stands in the loss)."""
+    """Both branches, concatenated and fused (paper, Eqs. 2 to 5; the softmax stands in the loss).
+
+    With masks, the fused vector also holds a 1 if the cell has a picture, whose part of the vector else is 0.
+    """
 
     def __init__(self, config: TrainConfig, classes: int, rngs: nnx.Rngs) -> None:
         self.encoder = Encoder(config.width, config.blocks, rngs)
-        self.branch = FeatureBranch(len(config.features), rngs)
-        joined = self.encoder.outputs + HIDDEN[1]
+        self.branch = FeatureBranch(config, rngs)
+        joined = self.encoder.outputs + self.branch.outputs + (1 if config.masks else 0)
         self.linear2, self.norm2 = nnx.Linear(joined, FUSED[0], rngs=rngs), _norm(FUSED[0], rngs)
         self.linear3, self.norm3 = nnx.Linear(FUSED[0], FUSED[1], rngs=rngs), _norm(FUSED[1], rngs)
         self.output = nnx.Linear(FUSED[1], classes, rngs=rngs)
 
     def __call__(self, features: jax.Array, images: jax.Array) -> jax.Array:
         """Return the logits."""
-        u = jnp.concatenate([self.encoder.views(images), self.branch(features)], axis=-1)
-        h2 = nnx.relu(self.norm2(self.linear2(u)))
-        h3 = nnx.relu(self.norm3(self.linear3(h2)))
-        return self.output(h3)
+        return self.output(self.latent(features, images))
+
+    def latent(self, features: jax.Array, images: jax.Array) -> jax.Array:
+        """Return h3 (N, 16), the fused vector before the last layer (paper, Eq. 4)."""
+        return self.fuse(self.encode(images), self.branch(features))
+
+    def encode(self, images: jax.Array) -> jax.Array:
+        """Return what the pictures contribute to the fused vector, (N, 8 x width), or one column more with masks."""
+        if not self.branch.masks:
+            return self.encoder.views(images)
+        seen = jnp.isfinite(images[:, 0, 0, 0])
+        return jnp.concatenate([self.encoder.seen_views(images, seen), seen[:, None].astype(images.dtype)], axis=-1)
+
+    def fuse(self, z1: jax.Array, z2: jax.Array) -> jax.Array:
+        """Return h3 of the pictures' and the features' vectors (paper, Eqs. 3 and 4)."""
+        h2 = nnx.relu(self.norm2(self.linear2(jnp.concatenate([z1, z2], axis=-1))))
+        return nnx.relu(self.norm3(self.linear3(h2)))
 
 
 MODELS = {"miml": Miml, "features_only": FeaturesOnly, "image_only": ImageOnly}

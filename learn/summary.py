@@ -16,13 +16,17 @@ from learn.metrics import evaluate, feature_auc
 
 
 class Result(TypedDict):
-    """A finished fold: accuracy on its test cells, the epoch kept, probabilities of test cells and those set aside."""
+    """A finished fold: accuracy on its test cells, the epoch kept, probabilities of test cells and those set aside.
+
+    `alone` holds those of the test cells from ``picture`` or ``features`` alone, of a model of both with masks.
+    """
 
     accuracy: float
     best_epoch: int
     parameters: int
     test: list[list[float]]
     aside: list[list[float]]
+    alone: dict[str, list[list[float]]]
     history: list[dict[str, float]]
 
 
@@ -57,10 +61,8 @@ def make_report(config: TrainConfig, cells: Cells, splits: Splits, results: Sequ
         "mean_accuracy": float(np.mean(accuracies)),
         "sd_accuracy": float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else None,
         "held_out": evaluate(cells.labels[rows], probabilities, rng),
-        "feature_auc": {
-            name: feature_auc(cells.labels[rows], cells.features[rows, column], len(cells.classes))
-            for column, name in enumerate(cells.names)
-        },
+        "feature_auc": {name: _feature_auc(cells, rows, column) for column, name in enumerate(cells.names)},
+        "alone": _alone_reports(cells, rows, results, rng),
     }
     if len(splits.aside):
         report["test"] = evaluate(cells.labels[splits.aside], _mean_aside(results), rng)
@@ -92,7 +94,11 @@ def describe(report: dict[str, Any]) -> str:
     lines = [f"accuracy {report['mean_accuracy']:.4f}{spread}, {interval}"]
     lines += [_line(name, held[name]) for name in ("precision", "recall", "f1", "auc")]
     if report["feature_auc"]:
-        lines.append("AUC alone: " + ", ".join(f"{name} {value:.3f}" for name, value in report["feature_auc"].items()))
+        known = {name: value for name, value in report["feature_auc"].items() if value is not None}
+        lines.append("AUC alone: " + ", ".join(f"{name} {value:.3f}" for name, value in known.items()))
+    for which, metrics in report["alone"].items():
+        lines.append(f"from {which} alone:")
+        lines += [_line(name, metrics[name]) for name in ("accuracy", "auc")]
     if "test" in report:
         lines.append(f"test cells set aside ({report['test']['cells']}), mean of the folds' models:")
         lines += [_line(name, report["test"][name]) for name in ("accuracy", "auc")]
@@ -101,6 +107,28 @@ def describe(report: dict[str, Any]) -> str:
 
 def _mean_aside(results: Sequence[Result]) -> np.ndarray:
     return np.mean([result["aside"] for result in results], axis=0)
+
+
+def _alone_reports(
+    cells: Cells, rows: np.ndarray, results: Sequence[Result], rng: np.random.Generator
+) -> dict[str, dict[str, Any]]:
+    """Return what the picture or the features alone are good for, on held-out cells that have both."""
+    if not results[0]["alone"]:
+        return {}
+    both = np.isfinite(cells.features[rows]).any(axis=1) & np.isfinite(cells.images[rows, 0, 0, 0])
+    labels = cells.labels[rows][both]
+    if len(np.unique(labels)) < len(cells.classes):
+        return {}
+    chances = {which: np.concatenate([result["alone"][which] for result in results]) for which in results[0]["alone"]}
+    return {which: evaluate(labels, found[both], rng) for which, found in chances.items()}
+
+
+def _feature_auc(cells: Cells, rows: np.ndarray, column: int) -> float | None:
+    """Return the AUC of a feature over the cells that have it, None where those are not of every class."""
+    known = rows[np.isfinite(cells.features[rows, column])]
+    if len(np.unique(cells.labels[known])) < len(cells.classes):
+        return None
+    return feature_auc(cells.labels[known], cells.features[known, column], len(cells.classes))
 
 
 def _fold_report(cells: Cells, fold: Fold, result: Result, rng: np.random.Generator) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 import optax
 from flax import nnx
 
+from learn.augment import hide
 from learn.checkpoint import load_tree, save_tree
 from learn.config import Diverged, TrainConfig
 from learn.data import Cells, Scaler
@@ -51,6 +52,8 @@ class Trained:
         One record per epoch: ``epoch``, ``train_loss``, ``validation_loss``, ``validation_accuracy``.
     probabilities
         Of every cell given (N, classes), trained on or not.
+    alone
+        The same from ``picture`` or ``features`` alone, of a model of both with masks; empty otherwise.
     parameters
         Number of trainable parameters.
     scaler
@@ -60,6 +63,7 @@ class Trained:
     weights: dict[str, np.ndarray]
     history: list[dict[str, float]]
     probabilities: np.ndarray
+    alone: dict[str, np.ndarray]
     parameters: int
     scaler: Scaler
 
@@ -98,15 +102,24 @@ class Trainer:
         return State(*arrays, *_copy(arrays[:2]))
 
     def epoch(
-        self, state: State, data: tuple[jax.Array, ...], order: np.ndarray, on_step: Callable[[float], None]
+        self,
+        state: State,
+        data: tuple[jax.Array, ...],
+        order: np.ndarray,
+        keys: np.ndarray,
+        on_step: Callable[[float], None],
     ) -> tuple[State, float]:
-        """Train on the batches `order` (steps, batch) of row numbers; return the state and the mean loss."""
+        """Train on the batches `order` (steps, batch) of row numbers; return the state and the mean loss.
+
+        `keys` (steps, 2) uint32 draw what is random within each step.
+        """
         # The small network's steps are one program: starting a program costs more than a step. A ResNet's are not,
         # because XLA compiles the body of a loop without its faster threaded convolutions.
         together = 1 if self.config.uses_images else len(order)
         arrays, losses = tuple(state[:3]), []
         for start in range(0, len(order), together):
-            arrays, loss = self.run_steps(*arrays, *data, jnp.asarray(order[start : start + together]))
+            part = slice(start, start + together)
+            arrays, loss = self.run_steps(*arrays, *data, jnp.asarray(order[part]), jnp.asarray(keys[part]))
             losses.append(np.asarray(loss, float))
             on_step((start + together) / len(order))
         parameters, statistics, optimiser = arrays
@@ -126,20 +139,24 @@ class Trainer:
         return *_copy_each((parameters, statistics)), self.optimiser.init(parameters)
 
     def _steps(self, parameters: Any, statistics: Any, optimiser: Any, *rest: jax.Array) -> tuple[tuple, jax.Array]:
-        features, images, labels, order = rest
+        features, images, labels, order, keys = rest
 
-        def step(carry: tuple, rows: jax.Array) -> tuple[tuple, jax.Array]:
+        def step(carry: tuple, turn: tuple[jax.Array, jax.Array]) -> tuple[tuple, jax.Array]:
             parameters, statistics, optimiser = carry
-            batch = features[rows], images[rows], labels[rows]
+            rows, key = turn
+            batch = *self._changed(jax.random.wrap_key_data(key), features[rows], images[rows]), labels[rows]
             (loss, statistics), slope = jax.value_and_grad(self._loss, has_aux=True)(parameters, statistics, *batch)
             change, optimiser = self.optimiser.update(slope, optimiser, parameters)
             return (optax.apply_updates(parameters, change), statistics, optimiser), loss
 
         carry = parameters, statistics, optimiser
         if len(order) == 1:
-            carry, loss = step(carry, order[0])
+            carry, loss = step(carry, (order[0], keys[0]))
             return carry, loss[None]
-        return jax.lax.scan(step, carry, order)
+        return jax.lax.scan(step, carry, (order, keys))
+
+    def _changed(self, key: jax.Array, features: jax.Array, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return hide(key, features, images, self.config.hide) if self.config.masks else (features, images)
 
     def _loss(self, parameters: Any, statistics: Any, *batch: jax.Array) -> tuple[jax.Array, Any]:
         features, images, labels = batch
@@ -147,7 +164,12 @@ class Trainer:
         model = nnx.merge(self.graph, parameters, statistics, copy=True)
         model.train()
         losses = optax.softmax_cross_entropy_with_integer_labels(model(features, images), labels)
-        return losses.mean(), nnx.state(model, nnx.BatchStat)
+        found = nnx.state(model, nnx.BatchStat)
+        if self.config.masks and images.size:
+            # Statistics of pictures are learned from batches that have some.
+            some = jnp.isfinite(images[:, 0, 0, 0]).any()
+            found = jax.tree.map(lambda new, old: jnp.where(some, new, old), found, statistics)
+        return losses.mean(), found
 
     def _logits(self, parameters: Any, statistics: Any, features: jax.Array, images: jax.Array, rows: jax.Array) -> Any:
         model = nnx.merge(self.graph, parameters, statistics, copy=True)
@@ -190,8 +212,10 @@ def train_fold(
     saved = time.monotonic()
     while not _finished(history, config):
         done = len(history)
-        order = batches(fold.train, config.batch, np.random.default_rng([config.seed, index, done + 1]))
-        state, loss = trainer.epoch(state, data, order, lambda part, done=done: on_step(done + part))
+        rng = np.random.default_rng([config.seed, index, done + 1])
+        order = batches(fold.train, config.batch, rng)
+        keys = rng.integers(2**32, size=(len(order), 2), dtype=np.uint32)
+        state, loss = trainer.epoch(state, data, order, keys, lambda part, done=done: on_step(done + part))
         state, record = _validate(trainer, state, data, fold, cells.labels, history, loss)
         history.append(record)
         on_epoch(record)
@@ -205,9 +229,14 @@ def _kept(
     trainer: Trainer, state: State, history: list[dict[str, float]], data: tuple[jax.Array, ...], scaler: Scaler
 ) -> Trained:
     best = state.best_parameters, state.best_statistics
-    logits = trainer.predict(*best, data, np.arange(len(data[2])))
+    everything = np.arange(len(data[2]))
+    probabilities, alone = softmax(trainer.predict(*best, data, everything)), {}
+    if trainer.config.masks and trainer.config.uses_images:
+        features, images = (jnp.full_like(array, jnp.nan) for array in data[:2])
+        alone["picture"] = softmax(trainer.predict(*best, (features, data[1]), everything))
+        alone["features"] = softmax(trainer.predict(*best, (data[0], images), everything))
     weights = {name: array for part in best for name, array in flatten(part).items()}
-    return Trained(weights, history, softmax(logits), parameter_count(trainer.parameter_shapes), scaler)
+    return Trained(weights, history, probabilities, alone, parameter_count(trainer.parameter_shapes), scaler)
 
 
 def batches(rows: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -17,6 +17,7 @@ COMMANDS = (
     "bridge.check",
     "bridge.render",
     "learn.run",
+    "learn.ablation",
     "learn.baselines",
 )
 HEAVY = ("numba", "llvmlite", "jax", "flax", "optax", "sklearn", "skimage", "matplotlib", "pandas")

@@ -31,6 +31,7 @@ def finished(dataset, save, configure):
                 "parameters": 9,
                 "test": held,
                 "aside": aside,
+                "alone": {},
                 "history": [epoch, {**epoch, "epoch": 2, "validation_loss": 0.6}],
             }
         )

@@ -6,10 +6,10 @@ from learn.config import ConfigError, TrainConfig, load_config, parse_config, pr
 
 
 def test_presets_are_valid_and_round_trip_through_toml():
-    assert preset_names() == ["features_only", "image_only", "miml"]
+    assert preset_names() == ["features_only", "image_only", "miml", "miml_small"]
     for name in preset_names():
         config = load_config(name)
-        assert config.model == name
+        assert config.name == name
         assert parse_config(tomllib.loads(config.to_toml()), "x") == config
 
 
