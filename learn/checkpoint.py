@@ -11,12 +11,13 @@ import numpy as np
 
 from bridge.command import InputError, replacing, write_text
 from learn.config import TrainConfig, parse_config
-from learn.data import Cells, Scaler
+from learn.data import Cells
+from learn.scaling import Scaler
 
 WEIGHTS = "model.safetensors"
 CARD = "model.json"
 FORMAT = "mimlab-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class ModelError(InputError):
@@ -90,6 +91,7 @@ def save_model(
         "classes": cells.classes,
         "features": features,
         "picture": picture if config.uses_images else None,
+        "aligned": dict(zip(cells.datasets, scaler.knots, strict=True)) if scaler.knots else None,
         **facts,
         "config": config.model_dump(mode="json"),
     }
@@ -121,7 +123,8 @@ def load_model(folder: Path) -> tuple[TrainConfig, Scaler, dict[str, np.ndarray]
         low = tuple(feature["low"] for feature in card["features"])
         high = tuple(feature["high"] for feature in card["features"])
         picture = card["picture"] or {"mean": 0.0, "std": 1.0}
+        knots = tuple(tuple(tuple(map(float, row)) for row in rows) for rows in (card["aligned"] or {}).values())
         weights = load_file(folder / WEIGHTS)
     except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ModelError(f"{folder}: damaged model ({error}); train it again") from error
-    return config, Scaler(low, high, picture["mean"], picture["std"]), weights, card
+    return config, Scaler(low, high, picture["mean"], picture["std"], knots), weights, card

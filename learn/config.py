@@ -56,6 +56,20 @@ class TrainConfig(BaseModel):
     """Tell the network which features and pictures are there, so that any may be missing (-)."""
     hide: float = Field(default=0.2, ge=0, le=0.5)
     """With masks: chance in training that a cell's picture is hidden, all its features are, or one is (fraction)."""
+    weights: tuple[float, ...] = ()
+    """Weight in the loss of a cell of each dataset, in their order; empty: all alike (-)."""
+    align: Literal["no", "minmax", "rank"] = "no"
+    """Scale features of each dataset on its own, by its range or its ranks: for datasets in different units (-)."""
+    held_out: Literal["experimental", "all"] = "experimental"
+    """Cells that validate and test: the experimental ones, where there are both, or all (-)."""
+    schedule: Literal["together", "staged"] = "together"
+    """`staged`: simulated cells first, then all, then experimental ones (-)."""
+    stages: tuple[float, float] = (0.3, 0.6)
+    """With `staged`: where training on all cells begins, and on experimental ones alone (fraction of the epochs)."""
+    balance: bool = False
+    """Weight rare classes up in the loss, so that all classes count alike (-)."""
+    augment: bool = False
+    """Shift, mirror, turn, blur and light the pictures anew in each step, as far as mechanics allows (-)."""
     batch: int = Field(default=64, ge=2)
     """Cells in a training step; fewer if the training cells are fewer (cells)."""
     epochs: int = Field(default=60, ge=1)
@@ -64,6 +78,8 @@ class TrainConfig(BaseModel):
     """Training ends when the validation loss has not fallen for this long (epochs)."""
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
     """Step of the optimiser AdamW (-)."""
+    plateau: int = Field(default=0, ge=0)
+    """The step becomes a tenth when the validation loss has not fallen for this long; 0: never (epochs)."""
     weight_decay: float = Field(default=1e-4, ge=0)
     """Decoupled weight decay on kernels, not on biases or batch norm (-)."""
     folds: int = Field(default=1, ge=1, le=50)
@@ -93,6 +109,12 @@ class TrainConfig(BaseModel):
             raise ValueError(
                 f"masks = True: model {self.model!r} sees nothing but the picture, which cannot be missing"
             )
+        if not all(0 < weight <= 1e6 for weight in self.weights):
+            raise ValueError(f"weights = {list(self.weights)}: each must be above 0; leave a dataset out instead")
+        if not 0 <= self.stages[0] <= self.stages[1] < 1:
+            raise ValueError(f"stages = {list(self.stages)}: two rising fractions below 1, such as 0.3 0.6")
+        if self.augment and not self.uses_images:
+            raise ValueError(f"augment = True: model {self.model!r} sees no pictures; leave it out")
         if min(self.blocks) < 1:
             raise ValueError(f"blocks = {list(self.blocks)}: each stage needs at least one block")
         return self

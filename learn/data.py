@@ -1,4 +1,4 @@
-"""From Datasets to arrays: labels to classes, pictures to one size, features and pictures to one scale."""
+"""From Datasets to arrays: labels to classes, pictures to one size."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ class Cells:
         Index into `classes` (N,).
     classes
         Names of the classes.
+    source
+        Index into `datasets` (N,).
+    datasets
+        Names of the datasets.
+    simulated
+        Whether the cell was simulated (N,) bool.
     groups
         Run, donor, day or chip (N,); a cell without one is a group of its own.
     split, fold
@@ -49,6 +55,9 @@ class Cells:
     ids: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...]
+    source: np.ndarray
+    datasets: tuple[str, ...]
+    simulated: np.ndarray
     groups: np.ndarray
     split: np.ndarray
     fold: np.ndarray
@@ -60,50 +69,6 @@ class Cells:
 
     def __len__(self) -> int:
         return len(self.ids)
-
-
-@dataclass(frozen=True)
-class Scaler:
-    """The map from measured values to the network's inputs, fitted on training cells alone.
-
-    Attributes
-    ----------
-    low, high
-        Smallest and largest value of each feature (features,), mapped to 0 and 1 (paper, section 2.2).
-    mean, std
-        Mean and standard deviation of the pictures' pixels, mapped to 0 and 1.
-    """
-
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    mean: float
-    std: float
-
-    @classmethod
-    def fit(cls, cells: Cells, rows: np.ndarray) -> Scaler:
-        """Fit the scales on the cells of `rows`."""
-        features, images = cells.features[rows], cells.images[rows]
-        for name, column in zip(cells.names, features.T, strict=True):
-            if not np.isfinite(column).any():
-                raise DatasetError(f"no training cell has the feature {name!r}; leave it out of --features")
-        mean, std = 0.0, 1.0
-        if images.size:
-            images = images[np.isfinite(images[:, 0, 0, 0])]
-            if not len(images):
-                raise DatasetError("no training cell has a picture; use the preset features_only")
-            mean, std = float(images.mean(dtype=float)), float(images.std(dtype=float)) or 1.0
-        low, high = np.nanmin(features, axis=0), np.nanmax(features, axis=0)
-        return cls(tuple(low.tolist()), tuple(high.tolist()), mean, std)
-
-    def apply(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
-        """Return scaled features (N, features) and pictures (N, views, size, size), float32.
-
-        Values beyond the training cells' range fall outside 0 to 1; they are not cut off.
-        """
-        low, high = np.array(self.low), np.array(self.high)
-        span = np.where(high > low, high - low, 1.0)
-        images = (cells.images - np.float32(self.mean)) / np.float32(self.std)
-        return ((cells.features - low) / span).astype(np.float32), images
 
 
 def load_cells(paths: Sequence[Path | str], config: TrainConfig) -> Cells:
@@ -129,6 +94,10 @@ def load_cells(paths: Sequence[Path | str], config: TrainConfig) -> Cells:
     if len(set(map(str, paths))) < len(paths):
         raise DatasetError(f"--dataset {' '.join(map(str, paths))}: a file stands twice; leave one out")
     datasets = [read_dataset(path) for path in paths]
+    if config.weights and len(config.weights) != len(datasets):
+        raise DatasetError(
+            f"--weights {' '.join(map(str, config.weights))}: give one for each of {len(datasets)} datasets"
+        )
     classes, labels = _labels(datasets, names, config)
     units = _units(datasets, names, config) if config.uses_features else ()
     notes = _scale_notes(datasets, names, config)
@@ -140,6 +109,9 @@ def load_cells(paths: Sequence[Path | str], config: TrainConfig) -> Cells:
         ids=_ids(datasets, names),
         labels=labels,
         classes=classes,
+        source=np.repeat(np.arange(len(datasets)), [len(data) for data in datasets]),
+        datasets=tuple(names),
+        simulated=np.concatenate([(data.table["source"].astype(str) == "simulated").to_numpy() for data in datasets]),
         groups=np.concatenate([_groups(data) for data in datasets]),
         split=np.concatenate([data.table["split"].astype(str).to_numpy(dtype=str) for data in datasets]),
         fold=np.concatenate([data.table["fold"].to_numpy(dtype=int) for data in datasets]),
@@ -176,6 +148,11 @@ def _labels(datasets: list[Dataset], names: list[str], config: TrainConfig) -> t
         if unlabelled:
             raise DatasetError(f"{name}: {unlabelled} of {len(data)} cells have no label; label them or leave them out")
     text = np.concatenate([data.table["label"].astype(str).to_numpy(dtype=str) for data in datasets])
+    # HCT116 in a recording and hct116 in a simulation are one class, spelled as asked for or as it comes first.
+    spelling: dict[str, str] = {}
+    for name in (*config.classes, *text.tolist()):
+        spelling.setdefault(name.casefold(), name)
+    text = np.array([spelling[name.casefold()] for name in text.tolist()])
     classes = config.classes or tuple(np.unique(text).tolist())
     unknown = sorted(set(text.tolist()) - set(classes))
     if unknown:
@@ -206,13 +183,13 @@ def _units(datasets: list[Dataset], names: list[str], config: TrainConfig) -> tu
                 raise DatasetError(
                     f"{name}: no feature {feature!r}; {hint}it holds {', '.join(data.features) or 'none'}"
                 )
-        if len(found) > 1:
+        if len(found) > 1 and config.align == "no":
             listed = ", ".join(f"{unit!r} in {name}" for unit, name in found.items())
             raise DatasetError(
-                f"feature {feature!r} has different units: {listed}; train on one of the datasets, "
-                "or ingest the recording with its scale (pixel size and frame rate) so that both are in SI"
+                f"feature {feature!r} has different units: {listed}; align them (--align rank or minmax), train on "
+                "one of the datasets, or ingest the recording with its scale (pixel size and frame rate)"
             )
-        units.append(next(iter(found)))
+        units.append(" or ".join(found))
     return tuple(units)
 
 

@@ -50,9 +50,13 @@ def split_cells(cells: Cells, config: TrainConfig) -> Splits:
     DatasetError
         If the dataset's split is incomplete or contradicts `config`, or a class has too few cells.
     """
-    everything = np.arange(len(cells))
-    aside = _dataset_test(cells)
-    rest = np.setdiff1d(everything, aside)
+    mixed = config.held_out == "experimental" and cells.simulated.any() and not cells.simulated.all()
+    judged = np.flatnonzero(~cells.simulated) if mixed else np.arange(len(cells))
+    if config.schedule == "staged" and (cells.simulated.all() or not cells.simulated.any()):
+        kind = "simulated" if cells.simulated.all() else "experimental"
+        raise DatasetError(f"all cells are {kind}, so that there are no stages; use --schedule together")
+    aside = _dataset_test(cells, judged)
+    rest = np.setdiff1d(judged, aside)
     numbers = _dataset_folds(cells, rest, config) if config.folds > 1 else None
     notes = []
     if config.folds > 1:
@@ -70,22 +74,29 @@ def split_cells(cells: Cells, config: TrainConfig) -> Splits:
     folds = []
     for index, (training, test) in enumerate(pairs):
         train, validation = _cut(cells, training, config.validation_fraction, config.seed + 1 + index)
+        if mixed:
+            held = cells.groups[np.concatenate([validation, test, aside])]
+            extra = np.flatnonzero(cells.simulated & ~np.isin(cells.groups, held))
+            train = np.concatenate([extra, train])
         folds.append(Fold(train, validation, test))
     for fold in folds:
         _check(cells, fold)
     broken = sum(_broken_groups(cells, [*_sides(fold), aside]) for fold in folds)
+    if mixed:
+        counts = f"{int(cells.simulated.sum())} simulated cells train"
+        notes.append(f"{counts}, {len(judged)} experimental ones train, validate and test (--held-out experimental)")
     notes.append(_group_note(cells, broken))
     return Splits(tuple(folds), aside, broken == 0, tuple(notes))
 
 
-def _dataset_test(cells: Cells) -> np.ndarray:
-    filled = int((cells.split != "").sum())
-    if 0 < filled < len(cells):
-        raise DatasetError(f"column split is filled for {filled} of {len(cells)} cells; fill it for all or for none")
-    test = np.flatnonzero(cells.split == "test")
-    if filled and len(test) in (0, len(cells)):
+def _dataset_test(cells: Cells, rows: np.ndarray) -> np.ndarray:
+    filled = int((cells.split[rows] != "").sum())
+    if 0 < filled < len(rows):
+        raise DatasetError(f"column split is filled for {filled} of {len(rows)} cells; fill it for all or for none")
+    test = rows[cells.split[rows] == "test"]
+    if filled and len(test) in (0, len(rows)):
         raise DatasetError(
-            f"column split names {len(test)} of {len(cells)} cells as test; give it both or leave it empty"
+            f"column split names {len(test)} of {len(rows)} cells as test; give it both or leave it empty"
         )
     return test
 

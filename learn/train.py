@@ -15,13 +15,14 @@ import numpy as np
 import optax
 from flax import nnx
 
-from learn.augment import hide
+from learn.augment import augment, hide
 from learn.checkpoint import load_tree, save_tree
 from learn.config import Diverged, TrainConfig
-from learn.data import Cells, Scaler
+from learn.data import Cells
 from learn.folds import Fold
 from learn.models import abstract, flatten, initialise, parameter_count
 from learn.runtime import compiler_options
+from learn.scaling import Scaler
 
 CHECKPOINT_SECONDS = 2.0
 """Shortest time between two checkpoints: an epoch of the small network takes a hundredth of a checkpoint's time."""
@@ -107,11 +108,12 @@ class Trainer:
         data: tuple[jax.Array, ...],
         order: np.ndarray,
         keys: np.ndarray,
+        rate: float,
         on_step: Callable[[float], None],
     ) -> tuple[State, float]:
         """Train on the batches `order` (steps, batch) of row numbers; return the state and the mean loss.
 
-        `keys` (steps, 2) uint32 draw what is random within each step.
+        `keys` (steps, 2) uint32 draw what is random within each step; `rate` multiplies the optimiser's step.
         """
         # The small network's steps are one program: starting a program costs more than a step. A ResNet's are not,
         # because XLA compiles the body of a loop without its faster threaded convolutions.
@@ -119,7 +121,8 @@ class Trainer:
         arrays, losses = tuple(state[:3]), []
         for start in range(0, len(order), together):
             part = slice(start, start + together)
-            arrays, loss = self.run_steps(*arrays, *data, jnp.asarray(order[part]), jnp.asarray(keys[part]))
+            turns = jnp.asarray(order[part]), jnp.asarray(keys[part])
+            arrays, loss = self.run_steps(*arrays, *data, jnp.float32(rate), *turns)
             losses.append(np.asarray(loss, float))
             on_step((start + together) / len(order))
         parameters, statistics, optimiser = arrays
@@ -139,14 +142,16 @@ class Trainer:
         return *_copy_each((parameters, statistics)), self.optimiser.init(parameters)
 
     def _steps(self, parameters: Any, statistics: Any, optimiser: Any, *rest: jax.Array) -> tuple[tuple, jax.Array]:
-        features, images, labels, order, keys = rest
+        features, images, labels, weights, rate, order, keys = rest
 
         def step(carry: tuple, turn: tuple[jax.Array, jax.Array]) -> tuple[tuple, jax.Array]:
             parameters, statistics, optimiser = carry
             rows, key = turn
-            batch = *self._changed(jax.random.wrap_key_data(key), features[rows], images[rows]), labels[rows]
+            inputs = self._changed(jax.random.wrap_key_data(key), features[rows], images[rows])
+            batch = *inputs, labels[rows], weights[rows]
             (loss, statistics), slope = jax.value_and_grad(self._loss, has_aux=True)(parameters, statistics, *batch)
             change, optimiser = self.optimiser.update(slope, optimiser, parameters)
+            change = jax.tree.map(lambda array: rate * array, change)
             return (optax.apply_updates(parameters, change), statistics, optimiser), loss
 
         carry = parameters, statistics, optimiser
@@ -156,10 +161,13 @@ class Trainer:
         return jax.lax.scan(step, carry, (order, keys))
 
     def _changed(self, key: jax.Array, features: jax.Array, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return hide(key, features, images, self.config.hide) if self.config.masks else (features, images)
+        first, second = jax.random.split(key)
+        if self.config.augment:
+            images = augment(first, images, tuple(view != "squeezed" for view in self.config.views))
+        return hide(second, features, images, self.config.hide) if self.config.masks else (features, images)
 
     def _loss(self, parameters: Any, statistics: Any, *batch: jax.Array) -> tuple[jax.Array, Any]:
-        features, images, labels = batch
+        features, images, labels, weights = batch
         # A copy, or batch norm would write a traced value into the variables outside the gradient.
         model = nnx.merge(self.graph, parameters, statistics, copy=True)
         model.train()
@@ -169,7 +177,7 @@ class Trainer:
             # Statistics of pictures are learned from batches that have some.
             some = jnp.isfinite(images[:, 0, 0, 0]).any()
             found = jax.tree.map(lambda new, old: jnp.where(some, new, old), found, statistics)
-        return losses.mean(), found
+        return (weights * losses).sum() / weights.sum(), found
 
     def _logits(self, parameters: Any, statistics: Any, features: jax.Array, images: jax.Array, rows: jax.Array) -> Any:
         model = nnx.merge(self.graph, parameters, statistics, copy=True)
@@ -202,8 +210,9 @@ def train_fold(
         Called with the number of epochs done, a fraction within an epoch.
     """
     config = trainer.config
-    scaler = Scaler.fit(cells, fold.train)
-    data = (*(jnp.asarray(array) for array in scaler.apply(cells)), jnp.asarray(cells.labels))
+    scaler = Scaler.fit(cells, fold.train, config.align)
+    arrays = *scaler.apply(cells), cells.labels, cell_weights(cells, fold.train, config)
+    data = tuple(jnp.asarray(array) for array in arrays)
     state = trainer.start(index)
     history: list[dict[str, float]] = []
     if checkpoint is not None and checkpoint.is_file():
@@ -213,9 +222,10 @@ def train_fold(
     while not _finished(history, config):
         done = len(history)
         rng = np.random.default_rng([config.seed, index, done + 1])
-        order = batches(fold.train, config.batch, rng)
+        order = batches(stage_rows(cells, fold.train, done, config), config.batch, rng)
         keys = rng.integers(2**32, size=(len(order), 2), dtype=np.uint32)
-        state, loss = trainer.epoch(state, data, order, keys, lambda part, done=done: on_step(done + part))
+        rate = step_size(history, config)
+        state, loss = trainer.epoch(state, data, order, keys, rate, lambda part, done=done: on_step(done + part))
         state, record = _validate(trainer, state, data, fold, cells.labels, history, loss)
         history.append(record)
         on_epoch(record)
@@ -249,6 +259,47 @@ def batches(rows: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray
     size = min(size, len(rows))
     steps = len(rows) // size
     return rng.permutation(rows)[: steps * size].reshape(steps, size)
+
+
+def cell_weights(cells: Cells, rows: np.ndarray, config: TrainConfig) -> np.ndarray:
+    """Return each cell's weight in the loss (N,) float32: that of its dataset, times that of its class.
+
+    Notes
+    -----
+    Balanced classes have weights inverse to what the training cells `rows` of the class weigh together.
+    """
+    weights = np.ones(len(cells))
+    if config.weights:
+        weights = np.array(config.weights)[cells.source]
+    if config.balance:
+        sums = np.bincount(cells.labels[rows], weights[rows], minlength=len(cells.classes))
+        weights = weights * (sums.mean() / sums)[cells.labels]
+    return weights.astype(np.float32)
+
+
+def stage_rows(cells: Cells, rows: np.ndarray, epoch: int, config: TrainConfig) -> np.ndarray:
+    """Return which of the training cells `rows` the epoch (from 0) trains on."""
+    mixed, last = _stage_starts(config)
+    if config.schedule == "together" or mixed <= epoch < last:
+        return rows
+    return rows[cells.simulated[rows] == (epoch < mixed)]
+
+
+def step_size(history: Sequence[dict[str, float]], config: TrainConfig) -> float:
+    """Return the factor of the learning rate after the epochs so far: a tenth for each plateau."""
+    factor, best, waited = 1.0, math.inf, 0
+    for record in history if config.plateau else ():
+        waited = 0 if record["validation_loss"] < best else waited + 1
+        best = min(best, record["validation_loss"])
+        if waited >= config.plateau:
+            factor, waited = factor / 10, 0
+    return factor
+
+
+def _stage_starts(config: TrainConfig) -> tuple[int, int]:
+    """Return the epochs, from 0, in which all cells begin to train and experimental ones alone."""
+    mixed, last = (math.ceil(part * config.epochs) for part in config.stages)
+    return mixed, last
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -288,7 +339,9 @@ def _validate(
 def _finished(history: Sequence[dict[str, float]], config: TrainConfig) -> bool:
     if not history:
         return False
-    best = int(np.argmin([record["validation_loss"] for record in history])) + 1
+    # Patience begins with the last stage: an earlier one is not to end for want of experimental cells.
+    begin = _stage_starts(config)[1] if config.schedule == "staged" else 0
+    best = max(begin, int(np.argmin([record["validation_loss"] for record in history])) + 1)
     return len(history) >= config.epochs or len(history) - best >= config.patience
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bridge.records import DatasetError
-from learn.data import Scaler, load_cells, resize
+from learn.data import load_cells, resize
+from learn.scaling import Scaler
 
 
 def test_features_labels_and_pictures_of_a_dataset(dataset, save, configure):

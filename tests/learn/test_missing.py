@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from bridge.records import DatasetError
-from learn.data import Scaler, load_cells
+from learn.data import load_cells
 from learn.folds import split_cells
+from learn.scaling import Scaler
 from learn.train import Trainer, train_fold
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from learn.checkpoint import ModelError, load_model, load_tree, save_model, save_tree
-from learn.data import Scaler, load_cells
+from learn.data import load_cells
+from learn.scaling import Scaler
 
 
 def test_tree_round_trip_keeps_bytes_and_notes(tmp_path):
