@@ -70,10 +70,10 @@ def split_cells(cells: Cells, config: TrainConfig) -> Splits:
             notes.append("test cells as the dataset has them")
             pairs, aside = [(rest, aside)], aside[:0]
         else:
-            pairs = [_cut(cells, rest, config.test_fraction, config.seed)]
+            pairs = [cut(cells, rest, config.test_fraction, config.seed)]
     folds = []
     for index, (training, test) in enumerate(pairs):
-        train, validation = _cut(cells, training, config.validation_fraction, config.seed + 1 + index)
+        train, validation = cut(cells, training, config.validation_fraction, config.seed + 1 + index)
         if mixed:
             held = cells.groups[np.concatenate([validation, test, aside])]
             extra = np.flatnonzero(cells.simulated & ~np.isin(cells.groups, held))
@@ -144,8 +144,8 @@ def _divide(cells: Cells, rows: np.ndarray, parts: int, seed: int) -> np.ndarray
     return numbers
 
 
-def _cut(cells: Cells, rows: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return `rows` in two: what stays, and `fraction` (to the nearest 1/n) of them."""
+def cut(cells: Cells, rows: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return `rows` in two: what stays, and `fraction` (to the nearest 1/n) of them; stratified, groups whole."""
     parts = max(2, round(1 / fraction))
     numbers = _divide(cells, rows, parts, seed)
     return rows[numbers != 0], rows[numbers == 0]
@@ -182,3 +182,31 @@ def _group_note(cells: Cells, broken: int) -> str:
             "cells of one run or donor stand on two sides, the accuracy may be too high"
         )
     return f"groups kept whole: none of the {count} stands on two sides"
+
+
+def draw(cells: Cells, rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return `count` of `rows`, each class in its proportion and at least twice.
+
+    With equal generators a larger draw holds the smaller one.
+
+    Raises
+    ------
+    DatasetError
+        If there are too few.
+    """
+    if count > len(rows):
+        raise DatasetError(f"{count} cells to train on are asked for, {len(rows)} are left beside the test cells")
+    labels = cells.labels[rows]
+    place = np.empty(len(rows))
+    for k in np.unique(labels):
+        own = np.flatnonzero(labels == k)
+        # Evenly spread over the order of all cells, so that every beginning of it holds the classes in proportion.
+        place[rng.permutation(own)] = (np.arange(len(own)) + 0.5) / len(own)
+    chosen = rows[np.argsort(place, kind="stable")[:count]]
+    counts = np.bincount(cells.labels[chosen], minlength=len(cells.classes))
+    if counts.min() < 2:
+        raise DatasetError(
+            f"{count} cells to train on hold {counts.min()} of class {cells.classes[int(counts.argmin())]!r}; "
+            "at least two are needed: ask for more"
+        )
+    return chosen

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -127,7 +128,11 @@ class FeaturesOnly(nnx.Module):
 
     def __call__(self, features: jax.Array, images: jax.Array) -> jax.Array:
         """Return the logits; `images` is not read."""
-        return self.output(self.branch(features))
+        return self.output(self.latent(features, images))
+
+    def latent(self, features: jax.Array, images: jax.Array) -> jax.Array:
+        """Return what the last layer sees, (N, 16)."""
+        return self.branch(features)
 
 
 class ImageOnly(nnx.Module):
@@ -139,7 +144,11 @@ class ImageOnly(nnx.Module):
 
     def __call__(self, features: jax.Array, images: jax.Array) -> jax.Array:
         """Return the logits; `features` is not read."""
-        return self.output(self.encoder.views(images))
+        return self.output(self.latent(features, images))
+
+    def latent(self, features: jax.Array, images: jax.Array) -> jax.Array:
+        """Return what the last layer sees, (N, 8 x width)."""
+        return self.encoder.views(images)
 
 
 class Miml(nnx.Module):
@@ -209,6 +218,25 @@ def initialise(shapes: nnx.State, rng: np.random.Generator) -> nnx.State:
         return np.full(leaf.shape, 1.0 if kind in ("scale", "var") else 0.0, np.float32)
 
     return jax.tree_util.tree_map_with_path(start, shapes)
+
+
+def restore(shapes: nnx.State, arrays: Mapping[str, np.ndarray]) -> nnx.State:
+    """Fill the shapes of parameters or batch statistics with arrays by dotted path, as `flatten` names them.
+
+    Raises
+    ------
+    KeyError
+        If one is not there.
+    ValueError
+        If one has another shape.
+    """
+    filled = []
+    for path, leaf in nnx.to_flat_state(shapes):
+        name = ".".join(map(str, path))
+        if arrays[name].shape != leaf.shape:
+            raise ValueError(f"{name} is {arrays[name].shape}, expected {leaf.shape}")
+        filled.append((path, leaf.replace(arrays[name])))
+    return nnx.from_flat_state(filled)
 
 
 def flatten(state: nnx.State) -> dict[str, np.ndarray]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, make_dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from bridge.command import Exit, parse_arguments, print_json, run_command, say
-from learn.config import Diverged, TrainConfig, load_config, parse_config, preset_names
-
-DEFAULT_PRESET = "miml"
+from bridge.command import Exit, print_json, run_command, say
+from learn.config import Diverged, TrainConfig
+from learn.settings import parse_settings
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,7 @@ class Options:
 def main(argv: list[str]) -> int:
     """Train as the command line says; return the exit code."""
     started = time.monotonic()
-    named = bool(argv) and not argv[0].startswith("-")
-    options, config = parse(argv[1:] if named else argv, argv[0] if named else DEFAULT_PRESET)
+    options, config = parse_settings(Options, "learn.run", argv, "miml", "Train a classifier of cells.")
     try:
         report, workdir, fresh = run(config, options.dataset, options.workdir, options.quiet)
     except Diverged as error:
@@ -49,31 +47,6 @@ def main(argv: list[str]) -> int:
     if options.json:
         print_json({"workdir": str(workdir), **report})
     return Exit.DONE
-
-
-def parse(argv: list[str], preset: str) -> tuple[Options, TrainConfig]:
-    """Return options and configuration: the preset, overridden by the command line."""
-    base = load_config(preset)
-    # Fields without their limits: tyro reads the words, `parse_config` then says what is wrong with a value.
-    fields: list[Any] = []
-    for name, info in TrainConfig.model_fields.items():
-        metavar = "NAME…" if info.annotation == tuple[str, ...] else None
-        field = Annotated[info.annotation, tyro.conf.arg(help=info.description, metavar=metavar)]
-        fields.append((name, field, getattr(base, name)))
-    settings = make_dataclass("Settings", fields, frozen=True)
-    settings.__doc__ = f"Settings, shown with the values of the preset {preset}."
-    arguments = make_dataclass(
-        "Arguments",
-        [("run", tyro.conf.OmitArgPrefixes[Options]), ("training", tyro.conf.OmitArgPrefixes[settings])],
-    )
-    parsed = parse_arguments(
-        arguments,
-        "learn.run",
-        argv,
-        prog="python -m learn.run [PRESET or FILE.toml]",
-        description=f"Train a classifier of cells. Presets: {', '.join(preset_names())} (default {DEFAULT_PRESET}).",
-    )
-    return parsed.run, parse_config(asdict(parsed.training), "command line")
 
 
 def run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from learn.checkpoint import load_tree, save_tree
 from learn.config import Diverged, TrainConfig
 from learn.data import Cells
 from learn.folds import Fold
-from learn.models import abstract, flatten, initialise, parameter_count
+from learn.models import abstract, flatten, initialise, parameter_count, restore
 from learn.runtime import compiler_options
 from learn.scaling import Scaler
 
@@ -93,12 +93,17 @@ class Trainer:
         self.begin = jax.jit(self._begin)
         self.run_steps = jax.jit(self._steps, donate_argnums=(0, 1, 2), compiler_options=options)
         self.logits = jax.jit(self._logits, compiler_options=options)
+        self.latents = jax.jit(self._latents, compiler_options=options)
 
-    def start(self, fold: int) -> State:
-        """Return the state before the first epoch of a fold."""
+    def start(self, fold: int, weights: Mapping[str, np.ndarray] | None = None) -> State:
+        """Return the state before the first epoch of a fold, if given from `weights` by name but for the last layer."""
         rng = np.random.default_rng([self.config.seed, fold])
         parameters = initialise(self.parameter_shapes, rng)
         statistics = initialise(self.statistic_shapes, rng)
+        if weights is not None:
+            last = {name: array for name, array in flatten(parameters).items() if name.startswith("output.")}
+            parameters = restore(self.parameter_shapes, {**weights, **last})
+            statistics = restore(self.statistic_shapes, weights)
         arrays = self.begin(parameters, statistics)
         return State(*arrays, *_copy(arrays[:2]))
 
@@ -129,12 +134,18 @@ class Trainer:
         trained = state._replace(parameters=parameters, statistics=statistics, optimiser=optimiser)
         return trained, float(np.concatenate(losses).mean())
 
-    def predict(self, parameters: Any, statistics: Any, data: tuple[jax.Array, ...], rows: np.ndarray) -> np.ndarray:
-        """Return the logits (rows, classes) as float64, with the running batch statistics."""
+    def predict(
+        self,
+        parameters: Any,
+        statistics: Any,
+        data: tuple[jax.Array, ...],
+        rows: np.ndarray,
+        latent: bool = False,
+    ) -> np.ndarray:
+        """Return the logits (rows, classes), or what the last layer sees, as float64, with the running statistics."""
+        program = self.latents if latent else self.logits
         filled = np.resize(rows, math.ceil(len(rows) / CHUNK) * CHUNK)
-        parts = [
-            self.logits(parameters, statistics, *data[:2], jnp.asarray(part)) for part in filled.reshape(-1, CHUNK)
-        ]
+        parts = [program(parameters, statistics, *data[:2], jnp.asarray(part)) for part in filled.reshape(-1, CHUNK)]
         return np.concatenate([np.asarray(part, float) for part in parts])[: len(rows)]
 
     def _begin(self, parameters: Any, statistics: Any) -> tuple[Any, Any, Any]:
@@ -184,6 +195,13 @@ class Trainer:
         model.eval()
         return model(features[rows], images[rows])
 
+    def _latents(
+        self, parameters: Any, statistics: Any, features: jax.Array, images: jax.Array, rows: jax.Array
+    ) -> Any:
+        model = nnx.merge(self.graph, parameters, statistics, copy=True)
+        model.eval()
+        return model.latent(features[rows], images[rows])
+
 
 def train_fold(
     trainer: Trainer,
@@ -193,6 +211,7 @@ def train_fold(
     checkpoint: Path | None = None,
     on_epoch: Callable[[dict[str, float]], None] = lambda record: None,
     on_step: Callable[[float], None] = lambda epochs: None,
+    before: tuple[Mapping[str, np.ndarray], Scaler] | None = None,
 ) -> Trained:
     """Train until the validation loss has not fallen for `patience` epochs; keep the best epoch's weights.
 
@@ -208,12 +227,14 @@ def train_fold(
         Called with the record of each new epoch.
     on_step
         Called with the number of epochs done, a fraction within an epoch.
+    before
+        Weights by name, and scaler, of a model to go on from; its last layer is begun anew.
     """
     config = trainer.config
-    scaler = Scaler.fit(cells, fold.train, config.align)
+    scaler = before[1] if before else Scaler.fit(cells, fold.train, config.align)
     arrays = *scaler.apply(cells), cells.labels, cell_weights(cells, fold.train, config)
     data = tuple(jnp.asarray(array) for array in arrays)
-    state = trainer.start(index)
+    state = trainer.start(index, before[0] if before else None)
     history: list[dict[str, float]] = []
     if checkpoint is not None and checkpoint.is_file():
         arrays, history = load_tree(checkpoint, state)

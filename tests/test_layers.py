@@ -19,6 +19,8 @@ COMMANDS = (
     "learn.run",
     "learn.ablation",
     "learn.baselines",
+    "learn.curve",
+    "learn.transfer",
 )
 HEAVY = ("numba", "llvmlite", "jax", "flax", "optax", "sklearn", "skimage", "matplotlib", "pandas")
 

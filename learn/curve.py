@@ -1,0 +1,232 @@
+"""Do simulated cells help? ``python -m learn.curve PRESET --dataset real.h5 --synthetic sim.h5 --out DIR``."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from bridge.command import Exit, InputError, print_json, progress, run_command, say
+from learn.config import TrainConfig
+from learn.outputs import check_folder, new_folder, save_report, save_table
+from learn.settings import parse_settings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from learn.data import Cells
+    from learn.folds import Fold
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to compare, and where to write."""
+
+    out: Path
+    """Folder to write: report.json, curve.png, curve.csv."""
+    dataset: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """Dataset of the cells to be classified, experimental ones as a rule (.h5); repeat it to pool several."""
+    synthetic: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """Dataset of cells that train in addition (.h5); repeat it to pool several."""
+    sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="INT…")] = (10, 20, 50, 100, 200)
+    """How many cells of --dataset train (cells)."""
+    resamples: int = 10
+    """Draws of training and test cells, each with and without --synthetic."""
+    json: bool = False
+    """Print the report as one JSON object on standard output."""
+    quiet: bool = False
+    """Print errors only."""
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; see `Options`."""
+    what = "Learning curve over few cells, with and without simulated ones."
+    options, config = parse_settings(Options, "learn.curve", argv, "features_only", what)
+    check_folder(options.out)
+    if not options.synthetic:
+        raise InputError("no --synthetic dataset given: name the one whose use is in question")
+    if not options.sizes or min(options.sizes) < 4 or len(set(options.sizes)) < len(options.sizes):
+        raise InputError(f"--sizes {' '.join(map(str, options.sizes))}: different numbers from 4 cells upwards")
+    if options.resamples < 2:
+        raise InputError(f"--resamples = {options.resamples}: at least two, better ten, for an interval")
+    from learn.data import load_cells
+
+    cells = load_cells([*options.dataset, *options.synthetic], config)
+    # What counts as simulated here is what --synthetic names, whatever the datasets say.
+    cells = replace(cells, simulated=cells.source >= len(options.dataset))
+    with progress("curve", options.quiet) as bar:
+        report = run(cells, config, sorted(options.sizes), options.resamples, options.out, bar.update)
+    say(describe(report), options.quiet)
+    say(f"figure and tables: {options.out}", options.quiet)
+    if options.json:
+        print_json({"out": str(options.out), **report})
+    return Exit.DONE
+
+
+def run(
+    cells: Cells,
+    config: TrainConfig,
+    sizes: list[int],
+    resamples: int,
+    out: Path,
+    show: Callable[[float, str], None] = lambda part, what: None,
+) -> dict[str, Any]:
+    """Train at every size with and without the simulated cells, compare, draw and write; return the report.
+
+    Parameters
+    ----------
+    cells, config
+        Cells of both kinds, and what is trained.
+    sizes
+        Numbers of experimental cells to train on, rising; a fifth of them (`validation_fraction`) validates.
+    resamples
+        Draws; in each the sizes are nested and the test cells the same.
+    out
+        Folder that is not there yet.
+    show
+        Called with the part done (0 to 1) and what is being done.
+    """
+    import numpy as np
+
+    from learn.runtime import prepare
+
+    prepare()
+    from learn.train import Trainer, train_fold
+
+    trainer = Trainer(config, len(cells.classes))
+    alone = Trainer(config.model_copy(update={"schedule": "together"}), len(cells.classes))
+    accuracies = np.empty((len(sizes), resamples, 2))
+    tests = 0
+    todo = list(itertools.product(range(resamples), range(len(sizes))))
+    for done, (turn, place) in enumerate(todo):
+        show(done / len(todo), f"resample {turn + 1} of {resamples}, {sizes[place]} cells")
+        own, fold = draw_fold(cells, sizes[place], turn, config)
+        tests = len(fold.test)
+        for arm, (programs, training) in enumerate(((alone, own), (trainer, fold.train))):
+            chosen = replace(fold, train=training)
+            # Without the simulated cells there is one dataset to align, and its knots are those of its own cells.
+            part, chosen = (cells, chosen) if arm else _only_experimental(cells, chosen)
+            chances = train_fold(programs, part, chosen, turn).probabilities[chosen.test]
+            accuracies[place, turn, arm] = np.mean(chances.argmax(axis=1) == part.labels[chosen.test])
+    rows = [_row(size, accuracies[place]) for place, size in enumerate(sizes)]
+    report = {
+        "model": config.model,
+        "classes": list(cells.classes),
+        "features": dict(zip(cells.names, cells.units, strict=True)),
+        "datasets": list(cells.datasets),
+        "experimental": int((~cells.simulated).sum()),
+        "synthetic": int(cells.simulated.sum()),
+        "test": tests,
+        "resamples": resamples,
+        "align": config.align,
+        "schedule": config.schedule,
+        "seed": config.seed,
+        "sizes": rows,
+        "notes": list(cells.notes),
+    }
+    with new_folder(out) as folder:
+        _write(folder, sizes, accuracies, rows)
+        save_report(folder, report)
+    return report
+
+
+def draw_fold(cells: Cells, size: int, turn: int, config: TrainConfig) -> tuple[np.ndarray, Fold]:
+    """Return `size` experimental cells to train on less those that validate, and the fold with the simulated ones."""
+    import numpy as np
+
+    from learn.folds import Fold, cut, draw
+
+    rest, test = cut(cells, np.flatnonzero(~cells.simulated), config.test_fraction, config.seed + turn)
+    chosen = draw(cells, rest, size, np.random.default_rng([config.seed, turn]))
+    validation = draw(
+        cells,
+        chosen,
+        max(2 * len(cells.classes), round(config.validation_fraction * size)),
+        np.random.default_rng([config.seed, turn, size]),
+    )
+    own = np.setdiff1d(chosen, validation)
+    held = cells.groups[np.concatenate([validation, test])]
+    extra = np.flatnonzero(cells.simulated & ~np.isin(cells.groups, held))
+    return own, Fold(np.concatenate([extra, own]), validation, test)
+
+
+def describe(report: Mapping[str, Any]) -> str:
+    """Return the report as text for people."""
+    held = f"{report['test']} experimental cells held out, {report['resamples']} resamples"
+    lines = [f"accuracy with and without {report['synthetic']} simulated cells ({held}; 95 % intervals):"]
+    for row in report["sizes"]:
+        plain, mixed, change = (row[name] for name in ("without", "with", "difference"))
+        lines.append(
+            f"  {row['cells']:5d} cells: {plain['value']:.3f} without, {mixed['value']:.3f} with, difference "
+            f"{100 * change['value']:+.1f} points ({100 * change['low']:+.1f} to {100 * change['high']:+.1f})"
+        )
+    return "\n".join([*lines, *report["notes"]])
+
+
+def _only_experimental(cells: Cells, fold: Fold) -> tuple[Cells, Fold]:
+    import numpy as np
+
+    rows = np.flatnonzero(~cells.simulated)
+    place = np.full(len(cells), -1)
+    place[rows] = np.arange(len(rows))
+    arrays = {
+        name: getattr(cells, name)[rows]
+        for name in ("ids", "labels", "source", "simulated", "groups", "split", "fold", "features", "images")
+    }
+    sources = int(cells.source[rows].max()) + 1
+    part = replace(cells, **arrays, datasets=cells.datasets[:sources])
+    return part, type(fold)(place[fold.train], place[fold.validation], place[fold.test])
+
+
+def _row(size: int, accuracies: np.ndarray) -> dict[str, Any]:
+    from learn.statistics import mean_interval
+
+    def interval(values: np.ndarray) -> dict[str, float]:
+        return dict(zip(("value", "low", "high"), mean_interval(values), strict=True))
+
+    plain, mixed = accuracies.T
+    return {
+        "cells": size,
+        "without": interval(plain),
+        "with": interval(mixed),
+        "difference": interval(mixed - plain),
+    }
+
+
+def _write(folder: Path, sizes: list[int], accuracies: np.ndarray, rows: list[dict[str, Any]]) -> None:
+    import numpy as np
+
+    from learn.figures import colour, new_figure, save_figure
+
+    figure = new_figure(9.5, 4)
+    left, right = figure.subplots(1, 2)
+    for arm, (key, label) in enumerate((("without", "experimental cells alone"), ("with", "and simulated cells"))):
+        values, low, high = (np.array([row[key][name] for row in rows]) for name in ("value", "low", "high"))
+        left.fill_between(sizes, low, high, color=colour(arm), alpha=0.2, lw=0)
+        left.plot(sizes, values, "o-", color=colour(arm), label=label)
+    left.set(xlabel="experimental cells to train on", ylabel="accuracy on held-out experimental cells", xscale="log")
+    left.legend(frameon=False, loc="lower right")
+    values, low, high = (np.array([row["difference"][name] for row in rows]) for name in ("value", "low", "high"))
+    right.axhline(0, color="0.6", lw=1)
+    for turn in range(accuracies.shape[1]):
+        right.plot(sizes, 100 * (accuracies[:, turn, 1] - accuracies[:, turn, 0]), ".", color="0.7", ms=4, zorder=1)
+    spread = 100 * np.stack([values - low, high - values])
+    right.errorbar(sizes, 100 * values, spread, fmt="o", color=colour(2), capsize=4)
+    right.set(xlabel="experimental cells to train on", ylabel="gain by simulated cells (points)", xscale="log")
+    right.set_title("points: resamples; bars: mean and paired 95 % interval", fontsize=9)
+    for axes in (left, right):
+        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.minorticks_off()
+    save_figure(folder / "curve.png", figure)
+    count = accuracies.shape[1]
+    table = {"cells": np.repeat(sizes, count), "resample": np.tile(np.arange(count), len(sizes))}
+    table |= {"without": accuracies[:, :, 0].ravel(), "with": accuracies[:, :, 1].ravel()}
+    save_table(folder / "curve.csv", table)
+
+
+if __name__ == "__main__":
+    run_command(main)

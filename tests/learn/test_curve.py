@@ -1,0 +1,81 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from bridge.command import run_command
+from bridge.records import DatasetError
+from learn.curve import draw_fold, main
+from learn.data import load_cells
+from learn.folds import draw
+
+
+@pytest.fixture
+def pair(dataset, save):
+    """Few cells of which each is a surprise, and many that show the rule."""
+    rng = np.random.default_rng(0)
+    noisy = dataset(count=120, seed=1, source="experimental")
+    noisy.table["transition_time"] += rng.normal(0, 0.004, 120)
+    return [save(noisy, name="real.h5"), save(dataset(count=200), name="sim.h5")]
+
+
+def test_draws_are_nested_stratified_and_without_the_test_cells(pair, configure):
+    config = configure()
+    cells = load_cells(pair, config)
+    folds = {size: draw_fold(cells, size, 3, config) for size in (10, 20, 50)}
+    tests = [fold.test.tolist() for _, fold in folds.values()]
+    assert tests[0] == tests[1] == tests[2]
+    chosen = {size: set(own) | set(fold.validation) for size, (own, fold) in folds.items()}
+    assert chosen[10] < chosen[20] < chosen[50]
+    for size, (own, fold) in folds.items():
+        assert len(chosen[size]) == size
+        assert not chosen[size] & set(fold.test)
+        assert np.bincount(cells.labels[list(chosen[size])]).tolist() == [size // 2] * 2
+        assert not cells.simulated[np.concatenate([own, fold.validation, fold.test])].any()
+        assert set(own) < set(fold.train)
+        assert cells.simulated[fold.train].sum() == 200
+    assert draw_fold(cells, 10, 4, config)[1].test.tolist() != tests[0]
+
+
+def test_too_few_cells_are_refused(pair, configure):
+    cells = load_cells(pair, configure())
+    rows = np.arange(20)
+    with pytest.raises(DatasetError, match="21 cells to train on are asked for, 20 are left"):
+        draw(cells, rows, 21, np.random.default_rng(0))
+    with pytest.raises(DatasetError, match="2 cells to train on hold 1 of class"):
+        draw(cells, rows, 2, np.random.default_rng(0))
+
+
+def test_cells_that_show_the_rule_help_where_there_are_few(tmp_path, pair, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["features_only", "--dataset", "real.h5", "--synthetic", "sim.h5", "--out", "c", "--epochs", "40"]
+    assert main([*words, "--sizes", "8", "60", "--resamples", "4", "--json"]) == 0
+    said = capsys.readouterr()
+    report = json.loads(said.out)
+    few, many = report["sizes"]
+    assert few["difference"]["value"] > 0.02
+    assert many["difference"]["value"] < few["difference"]["value"]
+    assert few["difference"]["low"] < few["difference"]["value"] < few["difference"]["high"]
+    rows = list(csv.DictReader((tmp_path / "c" / "curve.csv").open()))
+    gains = [float(row["with"]) - float(row["without"]) for row in rows if row["cells"] == "8"]
+    assert np.mean(gains) == pytest.approx(few["difference"]["value"])
+    assert (tmp_path / "c" / "curve.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--dataset", "real.h5"], "no --synthetic dataset given"),
+        (["--dataset", "real.h5", "--synthetic", "sim.h5", "--sizes", "3"], "from 4 cells upwards"),
+        (["--dataset", "real.h5", "--synthetic", "sim.h5", "--sizes", "500"], "500 cells to train on are asked for"),
+        (["--dataset", "real.h5", "--synthetic", "sim.h5", "--resamples", "1"], "at least two, better ten"),
+    ],
+)
+def test_bad_input_leaves_nothing(tmp_path, pair, monkeypatch, capsys, words, expected):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        run_command(main, ["features_only", "--out", "c", *words])
+    assert caught.value.code == 2
+    assert expected in capsys.readouterr().err
+    assert not (tmp_path / "c").exists()
