@@ -11,6 +11,8 @@ SHIFT = 0.03
 """Largest shift along each axis, as a fraction of the picture's edge."""
 SCALE = 0.02
 """Largest change of scale, as a natural logarithm."""
+TURN = math.pi / 18
+"""Largest angle by which a free cell is turned, in radians; the channel around it turns too."""
 STRETCH = 0.08
 """Largest stretch, as a natural logarithm, and shear of a free cell."""
 LIGHT = 0.2
@@ -70,7 +72,7 @@ def augment(key: jax.Array, images: jax.Array, free: tuple[bool, ...]) -> jax.Ar
 
     Notes
     -----
-    A free cell is turned by any angle, and stretched and sheared a little. In the constriction that would change the
+    A free cell is turned, stretched and sheared a little. In the constriction that would change the
     deformation index, with which the picture must agree, and the direction of flow: there the cell is only mirrored
     across the channel. Scale is changed by 2 % at most, because size tells classes apart. All of it is one affine
     map, interpolated linearly once; beyond the edge the edge goes on.
@@ -83,7 +85,7 @@ def augment(key: jax.Array, images: jax.Array, free: tuple[bool, ...]) -> jax.Ar
     def between(number: int, low: float, high: float) -> jax.Array:
         return jax.random.uniform(keys[number], shape, images.dtype, low, high)
 
-    angle = loose * between(0, -math.pi, math.pi)
+    angle = loose * between(0, -TURN, TURN)
     stretch, shear = jnp.exp(loose * between(1, -STRETCH, STRETCH)), loose * between(2, -STRETCH, STRETCH)
     scale = jnp.exp(between(3, -SCALE, SCALE))
     mirror = jnp.where(between(4, -1.0, 1.0) < 0, -1.0, 1.0)

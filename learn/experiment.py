@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from bridge.command import progress, say, write_text
+from learn.calibration import Calibration
 from learn.checkpoint import load_tree, save_model
 from learn.config import TrainConfig
 from learn.data import Cells
@@ -98,7 +100,9 @@ def _train_one(
     trained = train_fold(trainer, cells, fold, index, folder / CHECKPOINT, on_epoch, on_step)
     held = trained.probabilities[fold.test]
     accuracy = float((held.argmax(axis=1) == cells.labels[fold.test]).mean())
+    calibration = Calibration.fit(cells.labels[fold.validation], trained.probabilities[fold.validation])
     facts = {
+        "calibration": asdict(calibration),
         "parameters": trained.parameters,
         "training_cells": len(fold.train),
         "best_epoch": trained.best_epoch,

@@ -59,7 +59,7 @@ def evaluate(labels: np.ndarray, probabilities: np.ndarray, rng: np.random.Gener
     predicted = probabilities.argmax(axis=1)
     confusion, value = _all_rates(labels, predicted, probabilities, np.ones((1, len(labels))))
     # In blocks, because all samples of many cells at once would fill the memory.
-    blocks = (_resample(labels, min(_BLOCK, RESAMPLES - start), rng) for start in range(0, RESAMPLES, _BLOCK))
+    blocks = (resample(labels, min(_BLOCK, RESAMPLES - start), rng) for start in range(0, RESAMPLES, _BLOCK))
     spread = np.concatenate([_all_rates(labels, predicted, probabilities, counts)[1] for counts in blocks])
     metrics = {"accuracy": wilson(int(np.trace(confusion[0])), len(labels))}
     for name, point, samples in zip(("precision", "recall", "f1", "auc"), value[0], spread.T, strict=True):
@@ -135,8 +135,8 @@ def _one_against_rest(positive: np.ndarray, score: np.ndarray, weights: np.ndarr
     return (inside * below).sum(axis=1) / (inside.sum(axis=1) * outside.sum(axis=1))
 
 
-def _resample(labels: np.ndarray, samples: int, rng: np.random.Generator) -> np.ndarray:
-    # Within each class, so that no sample lacks one.
+def resample(labels: np.ndarray, samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Return how often each cell stands in each bootstrap sample (samples, N), drawn within each class."""
     counts = np.zeros((samples, len(labels)))
     for k in np.unique(labels):
         rows = np.flatnonzero(labels == k)

@@ -71,14 +71,35 @@ class Encoder(nnx.Module):
                 stages.append(Block(inputs, outputs, 2 if stage > 0 and index == 0 else 1, rngs))
                 inputs = outputs
         self.blocks = nnx.List(stages)
+        self.ends = tuple(itertools.accumulate(blocks))
         self.outputs = inputs
 
     def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
         """Return the vectors (N, outputs) of pictures (N, H, W, 1)."""
-        x = nnx.relu(self.norm(self.conv(x), mask=mask))
-        x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), ((0, 0), (1, 1), (1, 1), (0, 0)))
+        x = self.pooled(x, mask)
         for block in self.blocks:
             x = block(x, mask)
+        return x.mean(axis=(1, 2))
+
+    def entry(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+        """Return the maps of the first layer (N, H / 2, W / 2, width)."""
+        return nnx.relu(self.norm(self.conv(x), mask=mask))
+
+    def pooled(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+        """Return the maps that the first block sees (N, H / 4, W / 4, width)."""
+        edges = ((0, 0), (1, 1), (1, 1), (0, 0))
+        return lax.reduce_window(self.entry(x, mask), -jnp.inf, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), edges)
+
+    def until(self, x: jax.Array, stage: int) -> jax.Array:
+        """Return the maps behind `stage`, from 0, of what the first block sees."""
+        for block in self.blocks[: self.ends[stage]]:
+            x = block(x)
+        return x
+
+    def after(self, x: jax.Array, stage: int) -> jax.Array:
+        """Return the vectors (N, outputs) of maps behind `stage`."""
+        for block in self.blocks[self.ends[stage] :]:
+            x = block(x)
         return x.mean(axis=(1, 2))
 
     def views(self, images: jax.Array) -> jax.Array:
@@ -150,6 +171,10 @@ class ImageOnly(nnx.Module):
         """Return what the last layer sees, (N, 8 x width)."""
         return self.encoder.views(images)
 
+    def decide(self, vectors: jax.Array, features: jax.Array) -> jax.Array:
+        """Return the logits of the picture branch's vectors; `features` is not read."""
+        return self.output(vectors)
+
 
 class Miml(nnx.Module):
     """Both branches, concatenated and fused (paper, Eqs. 2 to 5; the softmax stands in the loss).
@@ -179,6 +204,11 @@ class Miml(nnx.Module):
             return self.encoder.views(images)
         seen = jnp.isfinite(images[:, 0, 0, 0])
         return jnp.concatenate([self.encoder.seen_views(images, seen), seen[:, None].astype(images.dtype)], axis=-1)
+
+    def decide(self, vectors: jax.Array, features: jax.Array) -> jax.Array:
+        """Return the logits of the picture branch's vectors (N, 8 x width) and the features."""
+        seen = jnp.ones((len(vectors), 1 if self.branch.masks else 0), vectors.dtype)
+        return self.output(self.fuse(jnp.concatenate([vectors, seen], axis=-1), self.branch(features)))
 
     def fuse(self, z1: jax.Array, z2: jax.Array) -> jax.Array:
         """Return h3 of the pictures' and the features' vectors (paper, Eqs. 3 and 4)."""

@@ -23,7 +23,7 @@ def write_summary(path: Path, report: dict[str, Any], cells: Cells, splits: Spli
     figure = new_figure(13, 4.3)
     loss, matrix, curve = figure.subplots(1, 3)
     _draw_loss(loss, results)
-    _draw_confusion(matrix, np.array(report["held_out"]["confusion"]), cells.classes)
+    draw_confusion(matrix, np.array(report["held_out"]["confusion"]), cells.classes)
     _draw_roc(curve, cells.labels[rows], probabilities, cells.classes, report["held_out"]["auc"])
     held, accuracy = report["held_out"]["cells"], report["held_out"]["accuracy"]
     figure.suptitle(
@@ -51,7 +51,8 @@ def _draw_loss(axes: Axes, results: Sequence[Result]) -> None:
     axes.legend(frameon=False)
 
 
-def _draw_confusion(axes: Axes, confusion: np.ndarray, classes: Sequence[str]) -> None:
+def draw_confusion(axes: Axes, confusion: np.ndarray, classes: Sequence[str]) -> None:
+    """Draw how many cells of each class are taken for which, shares of the class in colour."""
     share = confusion / confusion.sum(axis=1, keepdims=True)
     axes.imshow(share, cmap="cividis", vmin=0, vmax=1)
     for row in range(len(classes)):

@@ -20,6 +20,7 @@ COMMANDS = (
     "learn.ablation",
     "learn.baselines",
     "learn.curve",
+    "learn.explain",
     "learn.transfer",
 )
 HEAVY = ("numba", "llvmlite", "jax", "flax", "optax", "sklearn", "skimage", "matplotlib", "pandas")
