@@ -9,6 +9,7 @@ import numpy as np
 from sim.config import ChannelConfig
 from sim.grid import Grid, make_grid, padded
 from sim.outline import wall_distance
+from sim.solid import solid_distance
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,25 @@ class Channel:
         return self.grid.interior[0] * self.dx
 
     def heights(self) -> np.ndarray:
-        """Return the area of each cross-section over the depth of the box, in m: in 2-D the channel's height (nx,)."""
+        """Return the height of each cross-section (nx,) in m, in 3-D at mid-depth."""
         mask = self.grid.box(self.grid.fluid)
-        across = mask.sum(axis=tuple(range(1, mask.ndim)))
-        return across * self.dx / (mask.shape[2] if mask.ndim == 3 else 1)
+        return (mask if mask.ndim == 2 else mask[:, :, mask.shape[2] // 2]).sum(axis=1) * self.dx
+
+    def volume(self, depth: float) -> float:
+        """Return the volume of one period in m³; `depth` (m) is that of a two-dimensional channel."""
+        nodes = int(self.grid.fluid.sum())
+        return nodes * self.dx**2 * (depth if len(self.origin) == 2 else self.dx)
+
+    def wall_fraction(self, position: np.ndarray, direction: np.ndarray) -> np.ndarray:
+        """Return where the wall cuts links (n,) from fluid nodes to solid ones, as a fraction of their length.
+
+        Half-way links, which need no interpolation, give NaN; `position` and `direction` are lattice units (n, d).
+        """
+        strides = np.array(self.grid.strides)
+        inner = self.distance[position @ strides]
+        outer = self.distance[(position + direction) @ strides]
+        fraction = np.clip(inner / (inner - np.minimum(outer, 0)), 1e-3, 1)
+        return np.where(abs(fraction - 0.5) < 1e-6, np.nan, fraction)
 
     def section(self, x: float) -> np.ndarray:
         """Return the flat indices of the fluid nodes of the cross-section nearest to `x` (m)."""
@@ -75,7 +91,7 @@ def make_channel(config: ChannelConfig, dx: float, dimension: int = 2) -> Channe
         Lattice spacing in m; the gap should be a whole number of them.
     dimension
         2, or 3 for the outline extruded to the channel's depth, between a floor and a ceiling; a Couette channel is
-        periodic along z instead.
+        periodic along z instead, a tube is round, and a solid is what it is.
     """
     across = nodes_across_gap(config, dx)
     ny = int(np.ceil(config.height / dx - 1e-9))
@@ -87,11 +103,13 @@ def make_channel(config: ChannelConfig, dx: float, dimension: int = 2) -> Channe
     if config.kind == "cylinder" and dimension == 3:
         y, z = np.meshgrid(axes[1], axes[2], indexing="ij")
         distance = np.broadcast_to(config.gap / 2 - np.hypot(y, z), [len(axis) for axis in axes])
+    elif config.kind == "stl" and dimension == 3:
+        distance = solid_distance(config, dx, axes)
     else:
         distance = wall_distance(config, *np.meshgrid(axes[0], axes[1], indexing="ij"))
     if config.kind == "couette" and dimension == 3:
         distance = np.repeat(distance[..., None], len(axes[2]), axis=2)
-    elif config.kind != "cylinder" and dimension == 3:
+    elif config.kind not in ("cylinder", "stl") and dimension == 3:
         distance = np.minimum(distance[..., None], config.depth / 2 - np.abs(axes[2]))
     periodic = (True, False, config.kind == "couette")[:dimension]
     grid = make_grid(distance[tuple(slice(1, n + 1) for n in interior)] > 1e-9 * dx, periodic)

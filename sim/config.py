@@ -196,6 +196,8 @@ class NumericsConfig(_Section):
     """Collision operator (-)."""
     magic: float = Field(default=3 / 16, gt=0, le=1)
     """Λ of the two-relaxation-time operator; 3/16 puts half-way walls exactly half-way (-)."""
+    walls: Literal["half-way", "interpolated"] = "half-way"
+    """Bounce-back half-way between nodes, or interpolated to where the wall is (Bouzidi), for oblique walls (-)."""
     coupling: Literal["friction", "no-slip"] = "friction"
     """`friction`: v = u + F/γ; `no-slip`: v = u (-)."""
     friction: float | None = Field(default=None, gt=0)

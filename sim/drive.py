@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.fluid import Fluid, FluidModel, flow_rate
+from sim.fluid import Fluid, FluidModel, flow_rate, restore_mass
 
 CONTROL_STEPS = 20
 """The force is set anew every so many steps (an even number, since the rate can be read then only)."""
@@ -15,6 +15,10 @@ PROPORTIONAL = 2.0
 INTEGRAL = CONTROL_STEPS / 300
 """Gains on the missing flow times the channel's resistance. Twice as much of the first sets the sound waves of the
 paper's channel swinging; with these the rate dips by less than a tenth when a cell enters, for some thousand steps."""
+
+
+MASS_STEPS = 100
+"""Mass that walls gain or lose is restored every so many steps, an even number."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,11 @@ class Controller:
 
 @dataclass
 class Drive:
-    """The flow's model under the present force; `integral` is the controller's memory."""
+    """The flow's model under the present force, the controller's memory, and whether the walls lose mass."""
 
     model: FluidModel
     integral: float
+    leaks: bool = False
 
     @property
     def force(self) -> float:
@@ -49,13 +54,15 @@ class Drive:
         return self.model.force[0]
 
 
-def start_drive(model: FluidModel) -> Drive:
+def start_drive(model: FluidModel, leaks: bool = False) -> Drive:
     """Return the drive with the model's own force."""
-    return Drive(model, model.force[0])
+    return Drive(model, model.force[0], leaks)
 
 
 def control(drive: Drive, fluid: Fluid, controller: Controller | None) -> None:
-    """Adjust the force to the missing flow; does nothing without a controller or between control steps."""
+    """Adjust the force to the missing flow, and restore lost mass; does nothing between control steps."""
+    if drive.leaks and fluid.steps % MASS_STEPS == 0:
+        restore_mass(drive.model, fluid)
     if controller is None or fluid.steps % CONTROL_STEPS:
         return
     missing = controller.resistance * (controller.target - flow_rate(drive.model, fluid, controller.column))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sim.config import METRES, ChannelConfig, ConfigError
+from sim.solid import read_solid, section_rings
 
 
 def outline(config: ChannelConfig) -> np.ndarray:
@@ -35,7 +36,7 @@ def walls(config: ChannelConfig) -> list[np.ndarray]:
     if config.kind == "polygon":
         return _open_ends(_spanning(_read_polygon(config), config), config)
     if config.kind == "stl":
-        return _open_ends(_spanning(_read_solid(config), config), config)
+        return _open_ends(_spanning(_read_section(config), config), config)
     upper = outline(config)
     return [upper, upper * [1, -1]]
 
@@ -130,25 +131,12 @@ def _read_drawing(config: ChannelConfig) -> np.ndarray:
     return rings[int(np.argmax(area))] * scale
 
 
-def _read_solid(config: ChannelConfig) -> np.ndarray:
+def _read_section(config: ChannelConfig) -> np.ndarray:
     """Return the outline (points, 2) in m of a watertight STL's section half-way along z."""
-    import trimesh
-
-    data = _read_bytes(config)
-    try:
-        solid = trimesh.load(io.BytesIO(data), file_type="stl", force="mesh")
-    except Exception as error:  # trimesh raises whatever its parsers raise
-        raise ConfigError(f"{config.file}: not a readable STL file ({error})") from error
-    if not isinstance(solid, trimesh.Trimesh) or len(solid.faces) == 0 or not solid.is_watertight:
-        raise ConfigError(
-            f"{config.file}: the solid is not watertight; close its holes (trimesh.repair) and export it again"
-        )
-    middle = solid.bounds.mean(axis=0)
-    section = solid.section(plane_origin=middle, plane_normal=[0, 0, 1])
-    rings = [] if section is None else section.discrete
+    rings = section_rings(read_solid(config), 0.0)
     if len(rings) != 1:
         raise ConfigError(f"{config.file}: its section at mid-depth has {len(rings)} outlines; one is expected")
-    return np.asarray(rings[0])[:-1, :2] * METRES[_unit(config)]
+    return rings[0]
 
 
 def _unit(config: ChannelConfig) -> str:

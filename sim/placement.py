@@ -113,8 +113,6 @@ def check_gap(config: SimulationConfig, channel: Channel) -> None:
     """
     smallest = float(channel.heights().min())
     gap = config.channel.gap
-    if config.channel.kind == "cylinder":
-        return
     if smallest <= 0:
         raise ConfigError("the channel is closed somewhere between inlet and outlet: check the outline and its unit")
     if abs(smallest - gap) > max(0.05 * gap, 1.01 * channel.dx):

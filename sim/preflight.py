@@ -316,7 +316,7 @@ def _geometry(config: SimulationConfig, lattice: Channel) -> dict[str, float]:
     """
     channel, numerics = config.channel, config.numerics
     return {
-        "channel_volume_m3": float(lattice.heights().sum()) * lattice.dx * channel.depth,
+        "channel_volume_m3": lattice.volume(channel.depth),
         "wall_area_m2": _wall_area(config, lattice),
         "membrane_nodes": node_count(config),
         "membrane_spacing_m": math.sqrt(node_size(config)) if numerics.dimension == 3 else node_size(config),

@@ -90,7 +90,7 @@ def build(config: SimulationConfig) -> Model:
         (force, *(0.0,) * (lattice.d - 1)),
         numerics.precision,
         numerics.magic if numerics.collision == "trt" else None,
-        _moving_walls(flight),
+        _walls(flight),
         numerics.threads or (1 if numerics.dimension == 2 else os.cpu_count() or 1),
     )
     controller = None
@@ -100,15 +100,19 @@ def build(config: SimulationConfig) -> Model:
     return Model(flight, channel, fluid, make_cells(config, channel, units, flight.pressure_drop), controller)
 
 
-def _moving_walls(flight: preflight.Flight) -> Walls | None:
-    """Return the walls of a Couette channel: the upper moves forward, the lower backward."""
-    if flight.config.fluid.shear_rate is None:
-        return None
-    speed = flight.gap_velocity / flight.units.velocity
-    axes = len(flight.channel.origin)
-    middle = float(flight.channel.to_lattice(np.zeros(axes))[1])
-    along = np.eye(axes)[0]
-    return Walls(velocity=lambda x: speed * np.sign(x[:, 1:2] - middle) * along)
+def _walls(flight: preflight.Flight) -> Walls:
+    """Return the rules of the walls: the upper wall of a Couette channel moves forward, the lower backward."""
+    channel = flight.channel
+    velocity = fraction = None
+    if flight.config.fluid.shear_rate is not None:
+        speed = flight.gap_velocity / flight.units.velocity
+        axes = len(channel.origin)
+        middle = float(channel.to_lattice(np.zeros(axes))[1])
+        along = np.eye(axes)[0]
+        velocity = lambda x: speed * np.sign(x[:, 1:2] - middle) * along  # noqa: E731
+    if flight.config.numerics.walls == "interpolated":
+        fraction = channel.wall_fraction
+    return Walls(velocity=velocity, fraction=fraction)
 
 
 def init(model: Model, on_sample: Iterable[Callable[[Sample], None]] = ()) -> State:
@@ -126,7 +130,7 @@ def init(model: Model, on_sample: Iterable[Callable[[Sample], None]] = ()) -> St
         for callback in on_sample:
             callback(Sample("warm-up", fraction, {}, detail))
 
-    fluid, drive = Fluid(model.fluid), start_drive(model.fluid)
+    fluid, drive = Fluid(model.fluid), start_drive(model.fluid, model.config.numerics.walls == "interpolated")
     warm_up(model.config, model.controller, fluid, drive, tell)
     return State(fluid, drive, Cell(model.cells, model.fluid))
 

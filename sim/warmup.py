@@ -48,9 +48,8 @@ def warm_up(config: SimulationConfig, controller: Controller | None, fluid: Flui
 
 def _digest(config: SimulationConfig) -> str:
     """Name the empty channel's flow by all that it depends on."""
-    numerics = config.numerics.model_dump(
-        include={"dimension", "dx", "tau", "inertia_scale", "collision", "magic", "precision", "steady_tolerance"}
-    )
+    which = {"dimension", "dx", "tau", "inertia_scale", "collision", "magic", "walls", "precision", "steady_tolerance"}
+    numerics = config.numerics.model_dump(include=which)
     content = [PHYSICS_VERSION, config.fluid.model_dump(), config.channel.model_dump(), numerics]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 

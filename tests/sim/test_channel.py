@@ -3,6 +3,8 @@ import pytest
 
 from sim.channel import make_channel
 from sim.config import ChannelConfig
+from sim.grid import make_links
+from sim.lattice import D2Q9, D3Q19
 from sim.outline import outline, wall_distance
 
 UM = 1e-6
@@ -77,3 +79,21 @@ def test_in_three_dimensions_the_outline_is_extruded_to_the_depth():
     assert deep.distance[middle @ deep.grid.strides] == pytest.approx(3.5)
     floor = np.rint(deep.to_lattice(np.array([-30, 0.3, -9.7]) * UM)).astype(int)
     assert deep.distance[floor @ deep.grid.strides] == pytest.approx(0.5, abs=0.3)
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_interpolated_walls_are_where_the_outline_is(dimension):
+    config = ChannelConfig()
+    channel = make_channel(config, 0.65 * UM, dimension)
+    links = make_links(channel.grid, D2Q9 if dimension == 2 else D3Q19)
+    c = (D2Q9 if dimension == 2 else D3Q19).c[links.direction[links.wall]]
+    position = channel.grid.coordinates(links.node[links.wall])
+    fraction = channel.wall_fraction(position, c)
+    assert np.isnan(fraction).any()
+    met = channel.to_si(position + np.where(np.isnan(fraction), 0.5, fraction)[:, None] * c)
+    distance = wall_distance(config, met[:, 0], met[:, 1])
+    if dimension == 3:
+        distance = np.minimum(distance, config.depth / 2 - abs(met[:, 2]))
+    # At edges and corners the distance is not linear along a link.
+    assert np.mean(abs(distance) < 0.02 * channel.dx) > 0.8
+    assert abs(distance).max() < 0.3 * channel.dx

@@ -86,6 +86,17 @@ def test_a_shifted_drawing_is_another_channel(tmp_path):
     assert np.count_nonzero(one.grid.fluid != other.grid.fluid) > 50
 
 
+def test_a_solid_in_three_dimensions_is_the_extruded_outline(tmp_path):
+    config = ChannelConfig()
+    drawn = config.model_copy(update=draw_stl(tmp_path / "solid.stl", config))
+    one, other = make_channel(config, DX, 3), make_channel(drawn, DX, 3)
+    assert (one.grid.fluid == other.grid.fluid).all()
+    close = (abs(one.distance) < 2) & one.grid.fluid
+    assert abs(one.distance - other.distance)[close].max() < 1e-4
+    with pytest.raises(ConfigError, match=r"20 µm deep.*channel\.depth"):
+        make_channel(drawn.model_copy(update={"depth": 12 * UM}), DX, 3)
+
+
 def test_several_constrictions_in_a_row():
     config = ChannelConfig(count=3, spacing=10 * UM)
     channel = make_channel(config, DX)

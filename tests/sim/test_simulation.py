@@ -125,6 +125,12 @@ def test_precision_hardly_matters(small, small_trace):
     assert double["di"].max() == pytest.approx(small_trace["di"].max(), abs=2e-3)
 
 
+def test_interpolated_walls_hardly_matter(small, small_trace):
+    smooth = simulate(varied(small, numerics__walls="interpolated"))
+    assert transit(smooth) == pytest.approx(transit(small_trace), rel=0.05)
+    assert transit(smooth) != transit(small_trace)
+
+
 @pytest.mark.slow
 def test_double_friction_changes_the_transit_little(small, small_trace):
     friction = 2 * float(small_trace.config.numerics.friction)
