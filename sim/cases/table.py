@@ -59,6 +59,15 @@ CASES = (
     Case("spheres", "spheres", "spheres", "drag of the simple cubic array of spheres, period 30", 30),
     Case("contraction", "contraction", "contraction", "pressure drop of a slit between wide reservoirs", 20),
     Case("device", "device", "device", "the paper's device in 3-D: gradient and pressure drop", 30),
+    Case("relaxation", "stretching", "relaxation", "membranes: a stretched sphere goes back to its shape", 3),
+    Case(
+        "red-cell",
+        "stretching",
+        "red_cell",
+        "membranes: a red cell pulled by 68, 130 and 193 pN",
+        6,
+        parameters={"forces": (67.6, 130, 193)},
+    ),
     Case(
         "cavity-1000-float64",
         "cavity",
@@ -96,6 +105,7 @@ CASES = (
         True,
         {"half_way": (0.064, 0.125, 0.216), "interpolated": (), "period": 62, "precisions": ("float32",)},
     ),
+    Case("red-cell-all", "stretching", "red_cell", "membranes: a red cell pulled by 16 to 193 pN", 20, True),
     Case("device-13", "device", "device", "the device with 13 × 50 nodes in the gap", 90, True, {"dx": 0.4e-6}),
     Case(
         "device-float64",
