@@ -164,17 +164,17 @@ def red_cell(*, tick: Tick, level: int = 3, forces: tuple[float, ...] | None = N
 
 def _curves(table: Table, loads: list[float], diameters: list[tuple[float, float]]) -> list[Curve]:
     """Return the diameters against the force: computed, measured with the ends of the bars, HemoCell's."""
-    axes = ("force (pN)", "diameter (µm)")
+    axes, panel = ("force (pN)", "diameter (µm)"), f"Red cell, {len(loads)} forces"
     curves = []
     for k, name in enumerate(("axial", "transverse")):
         known = np.isfinite(table[name])
         force = table["force"][known].tolist()
-        curves.append(Curve("Red cell", axes, name, [0.0, *loads], [DIAMETER, *(d[k] for d in diameters)]))
-        for column, points in ((name, True), (f"{name}_low", False), (f"{name}_high", False)):
-            label = "Mills et al. 2004" if points else "ends of its bars"
-            curves.append(Curve("Red cell", axes, label, force, table[column][known].tolist(), True, points))
+        curves.append(Curve(panel, axes, name, [0.0, *loads], [DIAMETER, *(d[k] for d in diameters)]))
+        for column in (name, f"{name}_low", f"{name}_high"):
+            label = "Mills et al. 2004" if column == name else "ends of its bars"
+            curves.append(Curve(panel, axes, label, force, table[column][known].tolist(), True, column == name))
         hemocell = table[f"hemocell_{name}"].tolist()
-        curves.append(Curve("Red cell", axes, f"{name}, HemoCell", table["force"].tolist(), hemocell, points=True))
+        curves.append(Curve(panel, axes, f"{name}, HemoCell", table["force"].tolist(), hemocell, points=True))
     return curves
 
 
@@ -187,9 +187,8 @@ def relaxation(*, tick: Tick, level: int = 3) -> Result:
     with the same constants is beside it.
     """
     sphere = mesh.icosphere(level, 6.0)
-    common = {"ks": 1.0, "kb": 1.0, "kv": 0.1}
-    oif_sphere = oif.make_oif(*sphere, **common, kal=1.0, kag=0.1)
-    spring_sphere = shell.make_shell(*sphere, **common, ka_local=1.0, ka_global=0.1)
+    oif_sphere = oif.make_oif(*sphere, ks=1.0, kb=1.0, kal=1.0, kag=0.1, kv=0.1)
+    spring_sphere = shell.make_shell(*sphere, ks=1.0, kb=1.0, ka_local=1.0, ka_global=0.1, kv=0.1)
     work = shell.Workspace(oif_sphere)
     laws = {
         "object-in-fluid": lambda x, force: oif.oif_forces(oif_sphere, x, x, force, work),

@@ -43,6 +43,8 @@ SMALL = {
         {"period": 16, "interpolated": (0.064,), "precisions": ("float64",)},
         ("wrong_viscosity", "receding_walls", "careless_cuts"),
     ),
+    "red-cell": ({"forces": (67.6,)}, ("stiff_membrane",)),
+    "relaxation": ({"level": 2}, ("swollen_rest",)),
     "contraction": ({"h": 12, "lengths": (3.0,), "precisions": ("float64",)}, ("wrong_viscosity", "receding_walls")),
 }
 

@@ -4,6 +4,7 @@ import importlib
 
 import numpy as np
 
+from sim import shell
 from sim.cases import flow
 from sim.fluid import make_fluid_model, moments
 from sim.grid import make_grid
@@ -62,3 +63,15 @@ def slow_walls(monkeypatch, module):
         return right(velocity and (lambda x: 0.95 * velocity(x)), fraction, outlet)
 
     monkeypatch.setattr(flow, "Walls", broken)
+
+
+def stiff_membrane(monkeypatch, module):
+    """The shear modulus is 1.6 times what it should be."""
+    target = importlib.import_module(f"sim.cases.{module}")
+    monkeypatch.setattr(target, "SHEAR_MODULUS", 1.6 * target.SHEAR_MODULUS)
+
+
+def swollen_rest(monkeypatch, module):
+    """Membranes are at rest 2 % larger than they should be."""
+    right = shell.measure
+    monkeypatch.setattr(shell, "measure", lambda nodes, faces: right(1.02 * nodes, faces))
