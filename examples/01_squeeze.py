@@ -1,6 +1,6 @@
 """One cell through the paper's channel, and what a microscope would have seen of it.
 
-python examples/01_squeeze.py [--quality smoke|quick|fine] [--out runs]
+python examples/01_squeeze.py [--quality draft|smoke|quick|standard|fine] [--out runs]
 """
 
 import argparse

@@ -1,10 +1,10 @@
 """How stiffness shows: one cell size, one pressure, four Ks over a decade; then the three presets.
 
 Prints transition time, maximum velocity and deformation index with the effect of a tenfold Ks, and
-checks that time rises and velocity falls: two minutes. With --quality smoke it takes half a minute, but
+checks that time rises and velocity falls: two minutes. With --quality draft it takes half a minute, but
 8 nodes across the gap are too few to order the velocities.
 
-    python examples/02_stiffness.py [--quality smoke|quick|fine] [--out runs]
+    python examples/02_stiffness.py [--quality draft|smoke|quick|standard|fine] [--out runs]
 """
 
 import argparse

@@ -23,7 +23,7 @@ PHYSICS_VERSION = 3
 
 METRES = {"m": 1.0, "mm": 1e-3, "um": 1e-6}
 """Units of length in files."""
-QUALITIES = ("smoke", "quick", "fine")
+QUALITIES = ("draft", "smoke", "quick", "standard", "fine")
 DRIVES = ("pressure_drop", "mean_velocity", "flow_rate", "body_force", "shear_rate")
 
 

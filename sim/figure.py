@@ -9,16 +9,19 @@ import numpy as np
 
 from sim.channel import make_channel
 from sim.trace import Trace
+from sim.views import VIEWS, areal_strain, draw_view
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.gridspec import SubplotSpec
 
 INK = "#222222"
 COLOURS = ("#0072B2", "#D55E00", "#009E73")  # Okabe–Ito, told apart by colour-blind readers
 
 
 def write_summary(path: Path, trace: Trace, title: str) -> None:
-    """Draw outlines in the channel, DI, velocity and centroid to a PNG.
+    """Draw the cell in the channel, DI, velocity and centroid to a PNG.
 
     Parameters
     ----------
@@ -32,14 +35,19 @@ def write_summary(path: Path, trace: Trace, title: str) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 8.2), layout="constrained")
+    solid = trace.config.numerics.dimension == 3
+    figure = Figure(figsize=(11, 13.5 if solid else 8.2), layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(3, 2, height_ratios=[1.25, 1, 1])
-    _draw_channel(figure.add_subplot(grid[0, :]), trace)
-    _draw_deformation(figure.add_subplot(grid[1, 0]), trace)
-    _draw_velocity(figure.add_subplot(grid[1, 1]), trace, "x")
-    _draw_velocity(figure.add_subplot(grid[2, 0]), trace, "time")
-    _draw_centroid(figure.add_subplot(grid[2, 1]), trace)
+    rows = figure.add_gridspec(3, 1, height_ratios=[3.2 if solid else 1.25, 1, 1])
+    if solid:
+        _draw_views(figure, rows[0], trace)
+    else:
+        _draw_channel(figure.add_subplot(rows[0]), trace)
+    upper, lower = (rows[k].subgridspec(1, 2) for k in (1, 2))
+    _draw_deformation(figure.add_subplot(upper[0]), trace)
+    _draw_velocity(figure.add_subplot(upper[1]), trace, "x")
+    _draw_velocity(figure.add_subplot(lower[0]), trace, "time")
+    _draw_centroid(figure.add_subplot(lower[1]), trace)
     figure.suptitle(title, fontsize=11)
     figure.savefig(path, dpi=130, format="png", metadata={"Software": None})
 
@@ -49,6 +57,21 @@ def _moments(trace: Trace) -> list[int]:
     centre = np.interp(trace.snapshot_time, trace["time"], trace["x"])
     length = trace.config.channel.constriction_length
     return [int(np.argmin(abs(centre - plane))) for plane in (0.0, length / 2, length)]
+
+
+def _draw_views(figure: Figure, place: SubplotSpec, trace: Trace) -> None:
+    """Draw three views of the cell at entry, in the middle and at the exit."""
+    grid = place.subgridspec(3, 3, width_ratios=[2, 2, 1])
+    shown = _moments(trace)
+    top = max(float(np.quantile(areal_strain(trace, index), 0.99)) for index in shown)
+    for row, (index, label) in enumerate(zip(shown, ("entry", "middle", "exit"), strict=True)):
+        for column, (title, view) in enumerate(VIEWS.items()):
+            axes = figure.add_subplot(grid[row, column])
+            skin = draw_view(axes, trace, index, view, top)
+            when = f"{label}, {1e3 * trace.snapshot_time[index]:.3g} ms: " if column == 0 else ""
+            axes.set_title(when + title, fontsize=8)
+            if row == 1 and column == 2:
+                figure.colorbar(skin, ax=axes, label="areal strain of the membrane", shrink=0.9)
 
 
 def _draw_channel(axes: Axes, trace: Trace) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import ConvexHull
 
 from sim.features import deformation_index
+from sim.kernels.silhouette import envelope
 from sim.shell import Shell, areal_strain, mean_tension, shell_energy
 from sim.units import Units
+
+STATIONS = 257
+"""Points along x at which the outline of a three-dimensional cell is taken."""
 
 
 def outline_measures(x: np.ndarray) -> dict[str, float]:
@@ -57,9 +60,23 @@ def outline_measures(x: np.ndarray) -> dict[str, float]:
     }
 
 
-def projected_outline(x: np.ndarray) -> np.ndarray:
-    """Return the outline of a cell seen along z: the convex hull of its nodes `x` (V, 3), counter-clockwise (n, 2)."""
-    return x[ConvexHull(x[:, :2]).vertices, :2]
+def projected_outline(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return the outline of a cell seen along z as a polygon (2 STATIONS, 2), counter-clockwise.
+
+    Parameters
+    ----------
+    x
+        Nodes (V, 3).
+    edges
+        Node indices (E, 2).
+
+    Notes
+    -----
+    Its lower and upper edge over x: a notch in front or rear is filled (`sim.kernels.silhouette.envelope`).
+    """
+    bottom, top = np.empty((2, STATIONS))
+    along = envelope(x, edges, bottom, top)
+    return np.column_stack([np.concatenate([along, along[::-1]]), np.concatenate([bottom, top[::-1]])])
 
 
 def membrane_measures(law: Shell, x_lu: np.ndarray, x: np.ndarray, units: Units) -> dict[str, float]:

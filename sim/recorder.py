@@ -94,8 +94,8 @@ class Recorder:
         law = self.model.cells.membranes[0].law
         if not isinstance(law, Shell):
             return outline_measures(x)
-        units = self.model.flight.units
-        return outline_measures(projected_outline(x)) | membrane_measures(law, state.cell.x, x, units)
+        outline = projected_outline(x, law.topology.edges)
+        return outline_measures(outline) | membrane_measures(law, state.cell.x, x, self.model.flight.units)
 
     def _wall_distance(self, state: State) -> float:
         """Return the smallest wall distance in m; before the first step there is none, and it is looked up."""

@@ -47,7 +47,10 @@ def make_parser() -> argparse.ArgumentParser:
         "preset", nargs="?", default="hct116", help=f"{', '.join(preset_names())}, or a .toml file (default hct116)"
     )
     parser.add_argument(
-        "--quality", default="quick", choices=QUALITIES, help="nodes across the gap: smoke 8, quick 16, fine 26"
+        "--quality",
+        default="quick",
+        choices=QUALITIES,
+        help="2-D: draft 8 nodes across the gap, quick 16; 3-D: smoke 8, standard 10, fine 16 (default quick)",
     )
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where the run folder is made (default runs)")
     parser.add_argument("--dry-run", action="store_true", help="print the pre-flight check and stop")

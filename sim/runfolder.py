@@ -98,6 +98,7 @@ def _write_run(folder: Path, simulate: Callable[[], Trace], description: str) ->
 
 
 def _features(trace: Trace) -> dict[str, Any]:
+    conserved = "volume" if trace.config.numerics.dimension == 3 else "area"
     values = compute_features(trace.samples, trace.config.channel.constriction_length)
     return {
         "outcome": trace.outcome.name,
@@ -105,7 +106,7 @@ def _features(trace: Trace) -> dict[str, Any]:
         "features": {name: {"value": values[name], "unit": FEATURES[name].unit} for name in FEATURES},
         "flow": dict(trace.flow),
         "drift": {
-            "area": float(abs(trace["area"] / trace["area"][0] - 1).max()),
+            conserved: float(abs(trace[conserved] / trace[conserved][0] - 1).max()),
             "slip": float(trace["slip"].max()),
             "smallest_wall_distance_m": float(trace["wall_distance"].min()),
         },
@@ -122,10 +123,10 @@ def _write_csv(path: Path, trace: Trace) -> None:
 def _write_summary(path: Path, trace: Trace) -> None:
     from sim.figure import write_summary
 
-    cell = trace.config.cell
+    cell, dimension = trace.config.cell, trace.config.numerics.dimension
     title = (
         f"{trace.config.name}: D = {1e6 * cell.diameter:.3g} µm, Ks = {1e3 * cell.ks:.3g} mN/m, "
-        f"Kb = {cell.kb:.2g} J, {trace.flow['pressure_drop_pa'] / 1e3:.3g} kPa, 2-D — {trace.outcome.name}"
+        f"Kb = {cell.kb:.2g} J, {trace.flow['pressure_drop_pa'] / 1e3:.3g} kPa, {dimension}-D — {trace.outcome.name}"
     )
     write_summary(path, trace, title)
 

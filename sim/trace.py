@@ -37,7 +37,7 @@ COLUMNS = {
     "slip": ("1", "largest |v - u| of a membrane node over the mean flow velocity in the empty gap"),
     "wall_distance": ("m", "smallest distance between a membrane node and a wall"),
 }
-"""Column of the trace: its unit and meaning. The outline of a 3-D cell is the convex hull of its nodes seen along z."""
+"""Column of the trace: its unit and meaning. The outline of a 3-D cell is what is seen of it along z."""
 
 COLUMNS_3D = {
     "z": ("m", "centroid of the volume along the optical axis; 0 = mid-depth"),

@@ -45,7 +45,7 @@ def place(tmp_path_factory):
     """A folder with four simulated cells of each class in ``runs``."""
     folder = tmp_path_factory.mktemp("path")
     (folder / "cell.toml").write_text(CHANNEL)
-    common = ("--quality", "smoke", "--out", folder / "runs", "--quiet")
+    common = ("--quality", "draft", "--out", folder / "runs", "--quiet")
     for label, stiffnesses in CELLS.items():
         times = []
         for ks in stiffnesses:

@@ -51,9 +51,9 @@ def test_the_file_wins_over_the_quality_and_the_command_line_over_the_file(tmp_p
     path.write_text(
         "[fluid]\npressure_drop = 1e3\n[cell]\ndiameter = 12e-6\nks = 1e-3\nkb = 0\n[numerics]\ndx = 0.26e-6\n"
     )
-    assert load_config(path, "smoke").numerics.dx == 0.26e-6
-    assert load_config(path, "smoke").numerics.wall_range == 0.65e-6
-    config = load_config(path, "smoke", {"cell.ks": "2e-3", "numerics.dx": "0.52e-6", "seed": "4"})
+    assert load_config(path, "draft").numerics.dx == 0.26e-6
+    assert load_config(path, "draft").numerics.wall_range == 0.65e-6
+    config = load_config(path, "draft", {"cell.ks": "2e-3", "numerics.dx": "0.52e-6", "seed": "4"})
     assert (config.cell.ks, config.numerics.dx, config.seed) == (2e-3, 0.52e-6, 4)
 
 

@@ -115,7 +115,7 @@ def test_a_tube_in_three_dimensions():
 
 
 def run(tmp_path, name="table.csv", **channel):
-    config = load_config("hct116", "smoke")
+    config = load_config("hct116", "draft")
     values = DRAWINGS[name](tmp_path / name, config.channel) | channel
     return config.model_copy(update={"channel": config.channel.model_copy(update=values)})
 
@@ -125,7 +125,7 @@ def test_a_drawn_channel_passes_the_preflight_check_with_its_numbers(tmp_path):
     require(flight)
     assert flight.config.channel.file_digest
     assert "channel (polygon, 2-D)" in describe(flight)
-    assert flight.gap_velocity == pytest.approx(preflight(load_config("hct116", "smoke")).gap_velocity, rel=1e-6)
+    assert flight.gap_velocity == pytest.approx(preflight(load_config("hct116", "draft")).gap_velocity, rel=1e-6)
     assert preflight(run(tmp_path)).config.digest() == flight.config.digest()
 
 
@@ -184,7 +184,7 @@ def test_a_ring_in_shear_tilts_and_lengthens():
         "channel.outlet_length": "15e-6", "cell.diameter": "8e-6", "cell.start_x": "0", "cell.ks": "2e-3",
         "numerics.max_time": "2e-4",
     }  # fmt: skip
-    trace = simulate(load_config("hct116", "smoke", overrides))
+    trace = simulate(load_config("hct116", "draft", overrides))
     assert trace.outcome is Outcome.SHEARED
     assert trace["time"][-1] == pytest.approx(2e-4, rel=0.02)
     # ½ (major - minor)/(major + minor) of the spectral boundary-integral value is 0.357 at G = μγa/Ks = 0.04.

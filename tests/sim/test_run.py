@@ -41,7 +41,7 @@ def sim_run(*arguments, cwd, **options):
 
 
 def test_a_run_from_a_file_and_again(tiny, tmp_path):
-    first = sim_run(tiny, "--quality", "smoke", "--json", cwd=tmp_path)
+    first = sim_run(tiny, "--quality", "draft", "--json", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     result = json.loads(first.stdout)
     assert result["outcome"] == "EXITED"
@@ -50,14 +50,14 @@ def test_a_run_from_a_file_and_again(tiny, tmp_path):
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name.startswith("tiny-")
     stamp = (folder / "result.h5").stat().st_mtime_ns
-    second = sim_run(tiny, "--quality", "smoke", "--json", cwd=tmp_path)
+    second = sim_run(tiny, "--quality", "draft", "--json", cwd=tmp_path)
     assert json.loads(second.stdout) == result
     assert "nothing computed" in second.stderr
     assert (folder / "result.h5").stat().st_mtime_ns == stamp
 
 
 def test_the_resolved_configuration_gives_the_same_run(tiny, tmp_path):
-    folder = json.loads(sim_run(tiny, "--quality", "smoke", "--json", "--quiet", cwd=tmp_path).stdout)["folder"]
+    folder = json.loads(sim_run(tiny, "--quality", "draft", "--json", "--quiet", cwd=tmp_path).stdout)["folder"]
     again = sim_run(f"{folder}/config.toml", "--json", "--quiet", "--out", "other", cwd=tmp_path)
     other = json.loads(again.stdout)["folder"]
     for name in ("config.toml", "trace.csv", "features.json", "result.h5"):
@@ -66,7 +66,7 @@ def test_the_resolved_configuration_gives_the_same_run(tiny, tmp_path):
 
 def test_a_stuck_run_is_kept_and_exits_with_4(tiny, tmp_path):
     done = sim_run(
-        tiny, "--quality", "smoke", "--cell.ks", "0.2", "--fluid.pressure_drop=500", "--json", cwd=tmp_path
+        tiny, "--quality", "draft", "--cell.ks", "0.2", "--fluid.pressure_drop=500", "--json", cwd=tmp_path
     )  # fmt: skip
     assert done.returncode == 4
     result = json.loads(done.stdout)
@@ -120,8 +120,8 @@ def test_a_folder_without_permission(tiny, tmp_path):
 
 
 def test_a_file_that_cannot_grow_leaves_nothing(tiny, tmp_path):
-    sim_run(tiny, "--quality", "smoke", "--quiet", "--out", "warm", cwd=tmp_path)  # fills the caches
-    limited = f"ulimit -f 20; exec {sys.executable} -m sim.run {tiny} --quality smoke --quiet"
+    sim_run(tiny, "--quality", "draft", "--quiet", "--out", "warm", cwd=tmp_path)  # fills the caches
+    limited = f"ulimit -f 20; exec {sys.executable} -m sim.run {tiny} --quality draft --quiet"
     done = subprocess.run(["bash", "-c", limited], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr

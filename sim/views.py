@@ -1,0 +1,98 @@
+"""A three-dimensional cell in its channel, seen along the three axes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sim.outline import outline
+from sim.trace import Trace
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+
+VIEWS = {"seen along z, as the camera does": (0, 1, 2), "seen along y": (0, 2, 1), "seen along x": (2, 1, 0)}
+"""Title: axis to the right, axis upwards, axis towards the eye."""
+MARGIN = 4e-6
+"""What is shown of the channel beyond the cell, m."""
+WALL = "#d9d9d9"
+LIGHT = np.array([0.35, 0.55, 0.76])
+"""Where the light comes from, in the axes of a view."""
+
+
+def areal_strain(trace: Trace, index: int) -> np.ndarray:
+    """Return A/A0 - 1 of each triangle (F,) in snapshot `index`, A0 that of the first snapshot without inflation."""
+    area = [triangle_areas(trace.snapshots[k], trace.faces) for k in (index, 0)]
+    return area[0] / (area[1] / trace.config.cell.inflation**2) - 1
+
+
+def triangle_areas(x: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Return the areas (F,) of triangles between nodes `x` (V, 3)."""
+    return np.linalg.norm(_normals(x, faces), axis=1) / 2
+
+
+def draw_view(axes: Axes, trace: Trace, index: int, view: tuple[int, int, int], top: float) -> ScalarMappable:
+    """Draw the cell of snapshot `index` and the channel around it; return what colours the areal strain.
+
+    Parameters
+    ----------
+    axes
+        Where to draw.
+    trace
+        A finished 3-D run.
+    index
+        Of the snapshot.
+    view
+        One of `VIEWS`.
+    top
+        Areal strain of the brightest colour.
+    """
+    from matplotlib.collections import PolyCollection
+
+    right, up, towards = view
+    x, faces = 1e6 * trace.snapshots[index], trace.faces
+    _draw_walls(axes, trace, x, (right, up))
+    normal = _normals(x, faces)
+    normal /= np.linalg.norm(normal, axis=1)[:, None]
+    # Turning the axes must not mirror the scene: the eye is where right × up points.
+    side = 1 if (right, up, towards) in ((0, 1, 2), (1, 2, 0), (2, 0, 1)) else -1
+    seen = np.flatnonzero(side * normal[:, towards] > 0)
+    seen = seen[np.argsort(side * x[faces[seen], towards].mean(axis=1))]
+    skin = PolyCollection(list(x[faces[seen]][:, :, (right, up)]), cmap="viridis", edgecolors="face", linewidths=0.3)
+    skin.set_array(areal_strain(trace, index)[seen])
+    skin.set_clim(0, top)
+    axes.add_collection(skin)
+    shade = np.clip(1 - normal[seen][:, (right, up, towards)] * [1, 1, side] @ LIGHT, 0, 1)
+    shadow = PolyCollection(list(x[faces[seen]][:, :, (right, up)]), facecolors=[(0, 0, 0, 0.35 * s) for s in shade])
+    axes.add_collection(shadow)
+    axes.set(aspect="equal", xlabel=f"{'xyz'[right]} (µm)", ylabel=f"{'xyz'[up]} (µm)")
+    return skin
+
+
+def _normals(x: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    a, b, c = (x[faces[:, k]] for k in range(3))
+    return np.cross(b - a, c - a)
+
+
+def _draw_walls(axes: Axes, trace: Trace, x: np.ndarray, shown: tuple[int, int]) -> None:
+    """Shade what is not channel: its section through the cell's middle, µm."""
+    channel = trace.config.channel
+    centre = x[:, 0].mean() * 1e-6
+    wall = outline(channel)
+    half_height = 1e6 * float(np.interp(centre, *wall.T))
+    low, high = x[:, 0].min() - 1e6 * MARGIN, x[:, 0].max() + 1e6 * MARGIN
+    half = {0: 0.5 * (high - low), 1: 1e6 * channel.height / 2, 2: 1e6 * channel.depth / 2}
+    offset = np.array([(low + high) / 2 if axis == 0 else 0.0 for axis in shown])
+    frame = np.array([half[axis] for axis in shown]) + [0 if axis == 0 else 1.2 for axis in shown]
+    axes.set_facecolor(WALL)
+    if shown == (0, 1):
+        along = np.linspace(low, high, 200)
+        top = 1e6 * np.interp(along * 1e-6, *wall.T)
+        axes.fill_between(along, -top, top, color="white", lw=0)
+    else:
+        inner = [half_height if axis == 1 else half[axis] for axis in shown]
+        axes.fill(*(offset[:, None] + np.array(inner)[:, None] * [[-1, 1, 1, -1], [-1, -1, 1, 1]]), color="white", lw=0)
+    axes.set_xlim(offset[0] - frame[0], offset[0] + frame[0])
+    axes.set_ylim(offset[1] - frame[1], offset[1] + frame[1])
