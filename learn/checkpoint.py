@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -95,8 +96,10 @@ def save_model(
         **facts,
         "config": config.model_dump(mode="json"),
     }
+    content = save(dict(weights))
+    card["sha256"] = {WEIGHTS: hashlib.sha256(content).hexdigest()}
     with replacing(folder / WEIGHTS) as part:
-        part.write_bytes(save(dict(weights)))
+        part.write_bytes(content)
     write_text(folder / CARD, json.dumps(card, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -109,7 +112,7 @@ def load_model(folder: Path) -> tuple[TrainConfig, Scaler, dict[str, np.ndarray]
         If there is no model, or it is damaged or of a later version.
     """
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load
 
     if not (folder / CARD).is_file():
         raise ModelError(f"{folder}: no {CARD}; give a folder in which `python -m learn.run` finished")
@@ -124,7 +127,15 @@ def load_model(folder: Path) -> tuple[TrainConfig, Scaler, dict[str, np.ndarray]
         high = tuple(feature["high"] for feature in card["features"])
         picture = card["picture"] or {"mean": 0.0, "std": 1.0}
         knots = tuple(tuple(tuple(map(float, row)) for row in rows) for rows in (card["aligned"] or {}).values())
-        weights = load_file(folder / WEIGHTS)
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+        content = (folder / WEIGHTS).read_bytes()
+        if hashlib.sha256(content).hexdigest() != card["sha256"][WEIGHTS]:
+            raise ModelError(
+                f"{folder / WEIGHTS}: not the file that {CARD} was written with (its SHA-256 differs); "
+                "copy both again from where they were trained"
+            )
+        weights = load(content)
+    except (SafetensorError, KeyError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
         raise ModelError(f"{folder}: damaged model ({error}); train it again") from error
     return config, Scaler(low, high, picture["mean"], picture["std"], knots), weights, card

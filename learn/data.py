@@ -27,7 +27,7 @@ class Cells:
     ids
         Name of the cell, after its dataset's where there are several (N,).
     labels
-        Index into `classes` (N,).
+        Index into `classes` (N,); -1 where it is not known and need not be.
     classes
         Names of the classes.
     source
@@ -71,7 +71,7 @@ class Cells:
         return len(self.ids)
 
 
-def load_cells(paths: Sequence[Path | str], config: TrainConfig) -> Cells:
+def load_cells(paths: Sequence[Path | str], config: TrainConfig, labelled: bool = True) -> Cells:
     """Read datasets and pool their cells.
 
     Parameters
@@ -80,6 +80,8 @@ def load_cells(paths: Sequence[Path | str], config: TrainConfig) -> Cells:
         Dataset files; the order decides the order of the cells.
     config
         Says which features, views, picture size and classes.
+    labelled
+        Whether each cell must have one of the classes, and each class a cell.
 
     Raises
     ------
@@ -93,12 +95,16 @@ def load_cells(paths: Sequence[Path | str], config: TrainConfig) -> Cells:
     names = [Path(path).stem for path in paths]
     if len(set(map(str, paths))) < len(paths):
         raise DatasetError(f"--dataset {' '.join(map(str, paths))}: a file stands twice; leave one out")
-    datasets = [read_dataset(path) for path in paths]
+    return pool([read_dataset(path) for path in paths], names, config, labelled)
+
+
+def pool(datasets: list[Dataset], names: list[str], config: TrainConfig, labelled: bool = True) -> Cells:
+    """Pool the cells of datasets of these names; see `load_cells`."""
     if config.weights and len(config.weights) != len(datasets):
         raise DatasetError(
             f"--weights {' '.join(map(str, config.weights))}: give one for each of {len(datasets)} datasets"
         )
-    classes, labels = _labels(datasets, names, config)
+    classes, labels = _labels(datasets, names, config) if labelled else (config.classes, _known(datasets, config))
     units = _units(datasets, names, config) if config.uses_features else ()
     notes = _scale_notes(datasets, names, config)
     features = [_features(data, name, config) for name, data in zip(names, datasets, strict=True)]
@@ -168,6 +174,12 @@ def _labels(datasets: list[Dataset], names: list[str], config: TrainConfig) -> t
             "add a dataset with the other class (--dataset) or mend --classes"
         )
     return classes, np.array([classes.index(name) for name in text])
+
+
+def _known(datasets: list[Dataset], config: TrainConfig) -> np.ndarray:
+    place = {name.casefold(): k for k, name in enumerate(config.classes)}
+    labels = [label for data in datasets for label in data.table["label"].astype(str)]
+    return np.array([place.get(label.casefold(), -1) for label in labels])
 
 
 def _units(datasets: list[Dataset], names: list[str], config: TrainConfig) -> tuple[str, ...]:

@@ -58,6 +58,7 @@ def write_first_layer(folder: Path, evidence: Evidence, seed: int, **_: Any) -> 
     for number, found in enumerate(maps):
         top, left = number // columns * (height + 2), number % columns * (width + 2)
         canvas[top : top + height, left : left + width] = found / max(float(found.max()), 1e-9)
+    canvas = canvas[:-2, :-2]
     figure = new_figure(10.2, 5.2)
     left, right = figure.subplots(1, 2)
     left.imshow(evidence.cells.images[row, 0], cmap="gray", vmin=0, vmax=1)

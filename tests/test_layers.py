@@ -18,9 +18,11 @@ COMMANDS = (
     "bridge.render",
     "learn.run",
     "learn.ablation",
+    "learn.apply",
     "learn.baselines",
     "learn.curve",
     "learn.explain",
+    "learn.export",
     "learn.transfer",
 )
 HEAVY = ("numba", "llvmlite", "jax", "flax", "optax", "sklearn", "skimage", "matplotlib", "pandas")
