@@ -299,3 +299,17 @@ def test_an_inward_mesh_is_refused():
     rest = mesh.icosphere(1, 2.0)
     with pytest.raises(InputError, match="wind inwards"):
         shell.make_shell(rest.nodes, rest.faces[:, ::-1], ks=1.0, kb=1.0)
+
+
+def test_overdamped_motion_loses_energy_down_to_rest():
+    rest = mesh.icosphere(2, 2.0)
+    s = shell.make_shell(*rest, ks=1.0, kb=0.02, kv=1.0, ka_global=0.5)
+    x, work, force = rest.nodes * [1.3, 0.9, 0.85], shell.Workspace(s), np.empty((162, 3))
+    energies = []
+    for k in range(2500):
+        shell.shell_forces(s, x, x, 0.0, force, work)
+        x += 0.1 * force
+        if k % 10 == 0:
+            energies.append(sum(shell.shell_energy(s, x)))
+    assert (np.diff(energies) <= 1e-15).all()
+    assert energies[-1] < 1e-9 * energies[0]
