@@ -40,7 +40,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from sim.channel import make_channel
 from sim.config import ChannelConfig
-from sim.coupling import begin_step, end_step
+from sim.coupling import move
 from sim.fluid import Fluid, FluidModel, make_fluid_model, moments, set_box, step
 from sim.grid import Grid, make_grid
 from sim.lattice import D2Q9, D3Q19, VelocitySet
@@ -422,13 +422,10 @@ for _ in range(2):
     step(model, fluid)
 """
 FIRST_2D = """
-from sim.coupling import Cell
 from sim.config import load_config
-from sim.drive import start_drive
-from sim.fluid import Fluid
-from sim.simulation import State, advance, build
+from sim.simulation import advance, at_rest, build
 model = build(load_config("hct116", "quick"))
-state = State(Fluid(model.fluid), start_drive(model.fluid), Cell(model.cells, model.fluid))
+state = at_rest(model)
 for _ in range(2):
     advance(model, state)
 """
@@ -451,12 +448,10 @@ def start(seconds: float) -> list[Result]:
 def squeeze(seconds: float) -> list[Result]:
     """One step of the default simulation: cell, flow, cell."""
     from sim.config import load_config
-    from sim.coupling import Cell
-    from sim.drive import start_drive
-    from sim.simulation import State, advance, build
+    from sim.simulation import advance, at_rest, build
 
     model = build(load_config("hct116", "quick"))
-    state = State(Fluid(model.fluid), start_drive(model.fluid), Cell(model.cells, model.fluid))
+    state = at_rest(model)
     nodes, count = int(model.fluid.grid.fluid.sum()), 500
 
     def place() -> None:
@@ -471,8 +466,7 @@ def squeeze(seconds: float) -> list[Result]:
 
         def run() -> None:
             for _ in range(count):
-                begin_step(model.cells, state.cell, model.fluid, state.fluid)
-                end_step(model.cells, state.cell, model.fluid, state.fluid)
+                move(model.cells, state.cell, model.fluid, state.fluid)
 
         return 1e6 / count * timed(run)
 
@@ -485,8 +479,8 @@ def squeeze(seconds: float) -> list[Result]:
 
         def run() -> None:
             for _ in range(count // 2):
-                model.fluid.kernels.even(*slab, *even)
-                model.fluid.kernels.odd(*slab, *odd)
+                model.fluid.kernels.even(*slab, True, True, *even)
+                model.fluid.kernels.odd(*slab, True, True, *odd)
 
         return 1e6 / count * timed(run)
 

@@ -56,10 +56,69 @@ class Cell:
         self.work = [Workspace(m.law) if isinstance(m.law, Shell) else None for m in model.membranes]
 
 
-def begin_step(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
-    """Find the membranes' forces and give them to the fluid."""
-    _follow(cell, fluid_model, fluid)
+def place(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
+    """Put membranes at rest into the flow: draw the box around them, and give their forces to the fluid.
+
+    Raises
+    ------
+    LostMembrane
+        If a node has no finite position or is off the grid.
+    """
+    follow(cell, fluid_model, fluid)
     _add_up_forces(model, cell, fluid_model)
+    spread(model, cell, fluid_model, fluid)
+
+
+def move(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
+    """Move the membranes with the flow, and give the forces at their new place to the fluid.
+
+    Takes the velocities in the box of the step just taken, and does not move the box: see `follow`.
+
+    Raises
+    ------
+    LostMembrane
+        If a node has no finite position or is off the grid.
+    """
+    _, *strides = fluid_model.grid.strides
+    kernels = ibm if len(strides) == 1 else ibm3d
+    kernels.interpolate(*strides, cell.base, cell.weight, *fluid.velocity, cell.velocity)
+    kernels.clear(*strides, cell.base, *fluid.force)
+    cell.slip = membrane.advance(cell.x, cell.velocity, cell.force, model.mobility)
+    _locate(cell, fluid_model)
+    _add_up_forces(model, cell, fluid_model)
+    spread(model, cell, fluid_model, fluid)
+
+
+def follow(cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
+    """Draw the fluid's box anew if a membrane has come within a kernel's reach of its edge.
+
+    Raises
+    ------
+    LostMembrane
+        If a node has no finite position or is off the grid.
+    """
+    if not _locate(cell, fluid_model):
+        return
+    low, high = cell.box
+    first, last = cell.extent
+    low[:], high[:] = first - BOX_MARGIN, last + BOX_MARGIN
+    set_box(fluid_model, fluid, np.maximum(low, 0), np.minimum(high, np.array(fluid_model.grid.shape) - 1))
+
+
+def _locate(cell: Cell, fluid_model: FluidModel) -> bool:
+    """Return whether the box has to be drawn anew."""
+    first, last = cell.extent
+    where = ibm.locate(cell.x, KERNEL_REACH, *cell.box, first, last)
+    grid = np.array(fluid_model.grid.shape) - 1
+    # In 2-D the sides of the grid are far from any cell; in 3-D floor and ceiling are where the grid ends.
+    least = KERNEL_REACH if len(grid) == 2 else 0
+    if where < 0 or (where > 0 and ((first < least).any() or (last > grid - least).any())):
+        raise LostMembrane
+    return where > 0
+
+
+def spread(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
+    """Give the membranes' forces to the fluid."""
     _, *strides = fluid_model.grid.strides
     if len(strides) == 1:
         ibm.weights(model.kernel, cell.x, *strides, cell.base, cell.weight)
@@ -85,28 +144,3 @@ def _add_up_forces(model: CellModel, cell: Cell, fluid_model: FluidModel) -> Non
     _, *strides = fluid_model.grid.strides
     push = membrane.add_wall_forces if len(strides) == 1 else ibm3d.add_wall_forces
     cell.wall_distance = push(cell.x, model.distance, *strides, model.wall_force, model.wall_range, cell.force)
-
-
-def end_step(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
-    """Move the membranes with the flow of the step just taken."""
-    _, *strides = fluid_model.grid.strides
-    kernels = ibm if len(strides) == 1 else ibm3d
-    kernels.interpolate(*strides, cell.base, cell.weight, *fluid.velocity, cell.velocity)
-    kernels.clear(*strides, cell.base, *fluid.force)
-    cell.slip = membrane.advance(cell.x, cell.velocity, cell.force, model.mobility)
-
-
-def _follow(cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
-    """Draw the fluid's box anew when a membrane comes within a kernel's reach of its edge."""
-    low, high = cell.box
-    first, last = cell.extent
-    where = ibm.locate(cell.x, KERNEL_REACH, low, high, first, last)
-    if where == 0:
-        return
-    grid = np.array(fluid_model.grid.shape) - 1
-    # In 2-D the sides of the grid are far from any cell; in 3-D floor and ceiling are where the grid ends.
-    least = KERNEL_REACH if len(grid) == 2 else 0
-    if where < 0 or (first < least).any() or (last > grid - least).any():
-        raise LostMembrane
-    low[:], high[:] = first - BOX_MARGIN, last + BOX_MARGIN
-    set_box(fluid_model, fluid, np.maximum(low, 0), np.minimum(high, grid))

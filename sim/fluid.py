@@ -24,6 +24,8 @@ from sim.lattice import VelocitySet
 SMALLEST_SLAB = 16_384
 """Nodes of a slab, fewer only where there are fewer for each thread: some 100 µs, ten times what it takes to hand
 it out."""
+BOX_SLABS = 2
+"""Parts of the box for each thread."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class Fluid:
         Velocity per axis, each (nodes,), lattice units; written only inside the box, zero in the walls.
     box_start, box_stop
         The part of each run of fluid nodes that lies in the box (runs,) uintp.
+    box_slabs
+        First and last run of parts of the box with equal numbers of nodes, in which threads take it.
     steps
         Number of steps taken.
     model, arguments
@@ -90,6 +94,7 @@ class Fluid:
         self.force, self.velocity = tuple(fields[:dim]), tuple(fields[dim:])
         self.box_start = model.grid.stop.copy()
         self.box_stop = model.grid.stop.copy()
+        self.box_slabs: tuple[tuple[int, int], ...] = ()
         self.steps = 0
         self.model: FluidModel | None = None
         self.arguments: tuple = ()
@@ -179,15 +184,31 @@ def load_kernels(lattice: VelocitySet, grid: Grid, precision: str) -> ModuleType
     return _load(text, f"{lattice.name.lower()}_{precision}")
 
 
-def step(model: FluidModel, fluid: Fluid) -> None:
-    """Collide and stream once, in place."""
+def step(model: FluidModel, fluid: Fluid, meanwhile: Callable[[], None] | None = None) -> None:
+    """Collide and stream once, in place.
+
+    Parameters
+    ----------
+    model, fluid
+        What flows.
+    meanwhile
+        Called as soon as the velocities in the box are known, while other threads see to the nodes outside of it. It
+        may read the velocities and set the forces of the next step, but not move the box.
+    """
     if fluid.model is not model:
         _bind(model, fluid)
-    if fluid.steps % 2 == 0:
-        _sweep(model, model.kernels.even, fluid.arguments + model.boundary.fills)
+    even = fluid.steps % 2 == 0
+    if even:
+        kernel, arguments = model.kernels.even, fluid.arguments + model.boundary.fills
     else:
+        kernel, arguments = model.kernels.odd, fluid.arguments + model.boundary.drains
         model.boundary.fill(fluid.f)
-        _sweep(model, model.kernels.odd, fluid.arguments + model.boundary.drains)
+    if meanwhile is None:
+        _sweep(model, model.slabs, kernel, (True, True, *arguments))
+    else:
+        _sweep(model, fluid.box_slabs, kernel, (True, False, *arguments))
+        _sweep(model, model.slabs, kernel, (False, True, *arguments), meanwhile)
+    if not even:
         model.boundary.drain(fluid.f)
     fluid.steps += 1
 
@@ -210,12 +231,15 @@ def _bind(model: FluidModel, fluid: Fluid) -> None:
     )
 
 
-def _sweep(model: FluidModel, kernel: Callable[..., None], arguments: tuple) -> None:
-    """Update all slabs, each by the thread that comes to it first."""
-    if len(model.slabs) == 1:
-        kernel(*model.slabs[0], *arguments)
-        return
-    waiting = deque(model.slabs)
+def _sweep(
+    model: FluidModel,
+    slabs: tuple[tuple[int, int], ...],
+    kernel: Callable[..., None],
+    arguments: tuple,
+    first: Callable[[], None] | None = None,
+) -> None:
+    """Update all slabs, each by the thread that comes to it first; this thread calls `first` before it helps."""
+    waiting = deque(slabs)
 
     def work() -> None:
         while True:
@@ -225,12 +249,18 @@ def _sweep(model: FluidModel, kernel: Callable[..., None], arguments: tuple) -> 
                 return
             kernel(*slab, *arguments)
 
-    pool = _pool(model.threads - 1)
-    others = [pool.submit(work) for _ in range(model.threads - 1)]
-    work()
-    for other in others:
-        if not other.cancel():  # has started
-            other.result()
+    others = []
+    if model.threads > 1 and (first is not None or len(slabs) > 1):
+        pool = _pool(model.threads - 1)
+        others = [pool.submit(work) for _ in range(model.threads - 1)]
+    try:
+        if first is not None:
+            first()
+        work()
+    finally:
+        for other in others:
+            if not other.cancel():  # has started
+                other.result()
 
 
 def set_box(model: FluidModel, fluid: Fluid, low: np.ndarray, high: np.ndarray) -> None:
@@ -243,6 +273,11 @@ def set_box(model: FluidModel, fluid: Fluid, low: np.ndarray, high: np.ndarray) 
     last = np.clip(row + np.uintp(high[0] + 1), grid.start, grid.stop)
     fluid.box_start[:] = np.where(inside, first, grid.stop)
     fluid.box_stop[:] = np.where(inside, last, grid.stop)
+    done = np.concatenate(([0], np.cumsum(fluid.box_stop - fluid.box_start)))
+    parts = 1 if model.threads == 1 else BOX_SLABS * model.threads
+    cuts = np.searchsorted(done, np.linspace(0, int(done[-1]), parts + 1))
+    cuts[-1] = np.searchsorted(done, done[-1])
+    fluid.box_slabs = tuple((int(a), int(b)) for a, b in itertools.pairwise(cuts) if b > a)
 
 
 def wall_force(model: FluidModel, fluid: Fluid, links: np.ndarray | None = None) -> np.ndarray:

@@ -80,7 +80,7 @@ class Recorder:
         row["flow_rate"] = float(inlet[:, 0].sum()) * units.flow_rate * self.depth
         row["pressure_drop"] = state.drive.force * units.force_density * model.channel.length
         row["slip"] = slip * units.velocity / self.gap_velocity
-        row["wall_distance"] = self._wall_distance(state)
+        row["wall_distance"] = state.cell.wall_distance * model.channel.dx
         if len(self.rows) % self.snapshot_stride == 0:
             self._keep_snapshot(row["time"], x)
         self.rows.append(row)
@@ -96,14 +96,6 @@ class Recorder:
             return outline_measures(x)
         outline = projected_outline(x, law.topology.edges)
         return outline_measures(outline) | membrane_measures(law, state.cell.x, x, self.model.flight.units)
-
-    def _wall_distance(self, state: State) -> float:
-        """Return the smallest wall distance in m; before the first step there is none, and it is looked up."""
-        channel = self.model.channel
-        if state.steps:
-            return state.cell.wall_distance * channel.dx
-        nearest = np.rint(state.cell.x).astype(np.int64)
-        return float(channel.distance[nearest @ channel.grid.strides].min()) * channel.dx
 
     def _keep_snapshot(self, time: float, x: np.ndarray) -> None:
         """Keep an outline; when a slow run has twice as many as wanted, keep every second one from there on."""

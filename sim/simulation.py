@@ -15,7 +15,7 @@ from sim.cell import CellModel, make_cells
 from sim.channel import Channel
 from sim.command import UnstableSimulation
 from sim.config import SimulationConfig
-from sim.coupling import Cell, LostMembrane, begin_step, end_step
+from sim.coupling import Cell, LostMembrane, follow, move, place
 from sim.drive import Controller, Drive, control, start_drive
 from sim.fluid import Fluid, FluidModel, make_fluid_model, step
 from sim.health import density_trouble, flow_trouble, mesh_trouble, wall_trouble
@@ -132,21 +132,34 @@ def init(model: Model, on_sample: Iterable[Callable[[Sample], None]] = ()) -> St
 
     fluid, drive = Fluid(model.fluid), start_drive(model.fluid, model.config.numerics.walls == "interpolated")
     warm_up(model.config, model.controller, fluid, drive, tell)
-    return State(fluid, drive, Cell(model.cells, model.fluid))
+    return _put_in(model, fluid, drive)
+
+
+def _put_in(model: Model, fluid: Fluid, drive: Drive) -> State:
+    cell = Cell(model.cells, model.fluid)
+    place(model.cells, cell, model.fluid, fluid)
+    return State(fluid, drive, cell)
+
+
+def at_rest(model: Model) -> State:
+    """Return the state with the cell in a fluid at rest."""
+    return _put_in(model, Fluid(model.fluid), start_drive(model.fluid))
 
 
 def advance(model: Model, state: State) -> None:
-    """Take one time step in place: membrane forces to the fluid, flow, membrane with the flow."""
+    """Take one time step in place: the flow with the membranes' forces on it, then the membranes with the flow.
+
+    The membranes are seen to while other threads are still busy with the flow far from them.
+    """
     control(state.drive, state.fluid, model.controller)
-    begin_step(model.cells, state.cell, model.fluid, state.fluid)
-    step(state.drive.model, state.fluid)
-    end_step(model.cells, state.cell, model.fluid, state.fluid)
+    follow(state.cell, model.fluid, state.fluid)
+    step(state.drive.model, state.fluid, lambda: move(model.cells, state.cell, model.fluid, state.fluid))
     state.steps += 1
 
 
 def probe(model: Model, seconds: float = 1.0) -> float:
     """Return how long a step takes on this machine now (s): steps are taken from rest for `seconds` and thrown away."""
-    state = State(Fluid(model.fluid), start_drive(model.fluid), Cell(model.cells, model.fluid))
+    state = at_rest(model)
     for _ in range(2):
         advance(model, state)  # compiles, or loads what was compiled before
     start, count = time.perf_counter(), 0

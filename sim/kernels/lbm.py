@@ -35,6 +35,9 @@ They stand here and not in a pass of their own so that the slots are still in th
 def source(c: list[tuple[int, ...]], w: list[float], strides: tuple[int, ...], block: int, dtype: str) -> str:
     """Return a Python module with the functions ``even`` and ``odd``.
 
+    Both update the runs of fluid nodes from ``first`` up to ``last``: of these the nodes inside the box, those outside,
+    or all. The copies at walls are made with those outside, which therefore come last.
+
     Parameters
     ----------
     c, w
@@ -77,13 +80,13 @@ def _function(parity: str, c: list[tuple[int, ...]], w: list[int], strides: tupl
         "",
         "",
         '@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy", fastmath={"contract", "nsz"})',
-        f"def {parity}(first, last, f, start, stop, box_start, box_stop, omega_even, omega_odd,",
+        f"def {parity}(first, last, inside, outside, f, start, stop, box_start, box_stop, omega_even, omega_odd,",
         f"        {force}, {fields}, {velocity}, single, target, origin, row, row_target, row_origin, row_length):",
         "    keep, keep_even, keep_odd = ONE - omega_even, HALF * (ONE - omega_even), HALF * (ONE - omega_odd)",
         "    even_j, even_h = THREE_HALF * omega_even, THREE * (ONE - HALF * omega_even)",
         "    odd_h = ONE - HALF * omega_odd",
         "    for r in range(first, last):",
-        "        for part in range(2):",
+        "        for part in range(2 if outside else 0):",
         "            begin = np.uintp(start[r] if part == 0 else box_stop[r])",
         "            end = np.uintp(box_start[r] if part == 0 else stop[r])",
         "            whole = begin + (end - begin) // LANES * LANES",
@@ -95,13 +98,14 @@ def _function(parity: str, c: list[tuple[int, ...]], w: list[int], strides: tupl
         "                for i in range(whole, whole + LANES):",
         *_indented(5, [*collide, "if i < end:", *_indented(1, scatter)]),
         # The rows of the box are short, and the processor does not find the next one by itself.
-        "        if r + 1 < last:",
+        "        if inside and r + 1 < last:",
         "            for i in range(np.uintp(box_start[r + 1]), np.uintp(box_stop[r + 1]), LINE):",
         *_indented(4, [f"prefetch({name}{a}, i)" for name in "fu" for a in axes]),
-        "        begin, end = np.uintp(box_start[r]), np.uintp(box_stop[r])",
+        "        begin, end = np.uintp(box_start[r]), np.uintp(box_stop[r] if inside else box_start[r])",
         "        for i in range(begin, begin + (end - begin + LAST_LANE) // LANES * LANES):",
         *_indented(3, [*collide_in_box, "if i < end:", *_indented(1, scatter_in_box)]),
-        *_indented(2, COPY),
+        "        if outside:",
+        *_indented(3, COPY),
     ]
 
 
