@@ -455,7 +455,7 @@ def squeeze(seconds: float) -> list[Result]:
     nodes, count = int(model.fluid.grid.fluid.sum()), 500
 
     def place() -> None:
-        state.cell.x[:], state.cell.pressure = model.cells.start, 0.0
+        state.cell.x[:], state.cell.pressure[:] = model.cells.start, 0.0
 
     def whole() -> float:
         place()
