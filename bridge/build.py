@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from sim.config import SimulationConfig
     from sim.trace import Trace
 
+_NO_RUNS = "learn-"
+"""How the folders of trainings begin, which may lie beside run folders."""
+
 PARAMETERS = {
     "sim_ks": ("N/m", "stretching constant Ks"),
     "sim_kb": ("J", "bending constant Kb"),
@@ -58,8 +61,12 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if not path.is_dir():
             raise InputError(f"{path}: no such folder; give run folders, or a folder that holds them")
+        if path.name.startswith(_NO_RUNS) and not (path / "result.h5").exists():
+            continue
         inner = [] if (path / "config.toml").exists() else sorted(p for p in path.iterdir() if p.is_dir())
-        found += [p for p in inner if not p.name.startswith(".")] or [path]
+        found += [p for p in inner if not p.name.startswith((".", _NO_RUNS))] or [path]
+    if not found:
+        raise InputError(f"{paths[0]}: trainings only, no run; name run folders, or a folder that holds them")
     return found
 
 

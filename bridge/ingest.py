@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,12 +30,13 @@ def read_source(path: Path, classes: Sequence[str] = ()) -> Dataset:
         return read_miml(path, classes)
     if not path.is_file():
         raise InputError(
-            f"{path}: no such file or folder; give a folder with train_data.csv and Train/, or a CSV table"
+            f"{path}: no such file or folder; give a recording, a folder with train_data.csv and Train/, or a CSV table"
         )
     if path.suffix.lower() == ".csv":
         return read_csv(path, classes)
     raise InputError(
-        f"{path}: unknown kind of file {path.suffix!r}; give a CSV table or a folder in the reference layout"
+        f"{path}: unknown kind of file {path.suffix!r}; give a recording (video, TIFF stack), a CSV table or a folder "
+        "in the reference layout"
     )
 
 
@@ -97,11 +98,26 @@ class Arguments:
     sources: Annotated[
         tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE…", help_behavior_hint="(required)")
     ]
-    """Folders in the reference layout (train_data.csv, Train/, …) and CSV tables."""
+    """Recordings (video, TIFF stack, folder of pictures), folders in the reference layout (train_data.csv, Train/, …),
+    CSV tables."""
     out: Path
     """Dataset to write (.h5)."""
     classes: Annotated[tuple[str, ...], tyro.conf.arg(metavar="LABEL…", help_behavior_hint="(default: any)")] = ()
     """Labels that may occur; another one is an error."""
+    pixel_size: float | None = None
+    """Recordings: pixel at the sample (m); required."""
+    frame_rate: float | None = None
+    """Recordings: frames per second of the camera, not of the player (Hz); required."""
+    constriction: Annotated[tuple[float, float] | None, tyro.conf.arg(metavar="ENTRY EXIT")] = None
+    """Recordings: columns of the constriction's entry and exit plane (px); by default found in the background."""
+    detections: Path | None = None
+    """Recordings: objects found elsewhere, a CSV table of boxes or a stack of masks; by default outlines are found."""
+    times: Path | None = None
+    """Recordings: time of each frame (s), one in each line, where frames were dropped; by default a steady rate."""
+    label: str = ""
+    """Recordings: class of the cells."""
+    group: str = ""
+    """Recordings: what the cells have in common (day, donor, chip); by default the recording's name."""
     json: bool = False
     """Print one JSON object on standard output."""
     quiet: bool = False
@@ -111,23 +127,70 @@ class Arguments:
 def main(argv: list[str]) -> int:
     """Run the command; see `Arguments`."""
     arguments = parse_arguments(Arguments, "bridge.ingest", argv)
-    if not arguments.sources:
-        raise InputError("no source given; name a folder with train_data.csv and Train/, or a CSV table")
-    check_output(arguments.out, ".h5", ".hdf5")
+    _check(arguments)
     from dataclasses import replace
     from importlib.metadata import version
 
     from bridge.records import write_dataset
+    from bridge.video import is_recording
 
     parts = []
     with progress("reading", arguments.quiet) as bar:
         for number, path in enumerate(arguments.sources):
             bar.update(number / len(arguments.sources), path.name)
-            parts.append(read_source(path, arguments.classes))
+            if path.exists() and is_recording(path):
+                parts.append(_read_recording(path, arguments, bar.update))
+            else:
+                parts.append(read_source(path, arguments.classes))
     dataset = merge(parts)
     provenance = {"command": "bridge.ingest", "versions": {"mimlab": version("mimlab")}}
     dataset = replace(dataset, meta={**dataset.meta, "provenance": provenance})
     write_dataset(arguments.out, dataset)
+    _report(dataset, arguments)
+    return Exit.DONE
+
+
+def _check(arguments: Arguments) -> None:
+    if not arguments.sources:
+        raise InputError("no source given; name a recording, a folder with train_data.csv and Train/, or a CSV table")
+    check_output(arguments.out, ".h5", ".hdf5")
+    for option, value, unit, low, high in (
+        ("--pixel-size", arguments.pixel_size, "m", 1e-9, 1e-4),
+        ("--frame-rate", arguments.frame_rate, "Hz", 1e-3, 1e9),
+    ):
+        if value is not None and not low <= value <= high:
+            raise InputError(f"{option} = {value:g} {unit}: choose {low:g} to {high:g} {unit}")
+    if arguments.constriction is not None and not 0 <= arguments.constriction[0] < arguments.constriction[1] < 1e6:
+        entry, exit_ = arguments.constriction
+        raise InputError(f"--constriction = {entry:g} {exit_:g} px: the exit lies to the right of the entry")
+    if arguments.detections is not None and len(arguments.sources) > 1:
+        raise InputError("--detections belong to one recording; ingest recordings one by one")
+
+
+def _read_recording(path: Path, arguments: Arguments, on_progress: Callable[[float, str], None]) -> Dataset:
+    if arguments.pixel_size is None or arguments.frame_rate is None:
+        raise InputError(
+            f"{path}: a recording does not state its scale; give --pixel-size (m) and --frame-rate (Hz) of the camera"
+        )
+    if arguments.classes and arguments.label not in arguments.classes:
+        raise InputError(f"--label = {arguments.label!r} is none of {', '.join(arguments.classes)}")
+    for beside in (arguments.detections, arguments.times):
+        if beside is not None and not beside.exists():
+            raise InputError(f"{beside}: no such file")
+    from bridge.formats.detections import read_detections, read_times
+    from bridge.recording import Recorder, read_recording
+    from bridge.video import Clip
+
+    times = None if arguments.times is None else read_times(arguments.times)
+    recorder = Recorder(
+        arguments.pixel_size, arguments.frame_rate, arguments.constriction, times, arguments.label, arguments.group
+    )
+    given = None if arguments.detections is None else read_detections(arguments.detections, Clip(path).shape)
+    return read_recording(path, recorder, given, on_progress)[0]
+
+
+def _report(dataset: Dataset, arguments: Arguments) -> None:
+    """Print what was read, for people and for machines."""
     labels, splits = (dict(Counter(dataset.table[name])) for name in ("label", "split"))
     pictures = 0 if dataset.views_present is None else int(dataset.views_present.sum())
     say(
@@ -138,11 +201,18 @@ def main(argv: list[str]) -> int:
     for source in dataset.meta["sources"]:
         if source.get("pictures_not_listed"):
             say(f"{source['name']}: {source['pictures_not_listed']} pictures that no row names are left out")
+        if source["format"] == "recording":
+            entry, exit_ = (source["constriction"][name] for name in ("entry", "exit"))
+            say(
+                f"{source['name']}: {source['frames']} frames ({source['frames_repeated']} repeated ones left out), "
+                f"constriction from column {entry:.1f} to {exit_:.1f}"
+                + (" of the frames turned left to right" if source["mirrored"] else ""),
+                arguments.quiet,
+            )
     if arguments.json:
         features = {name: dataset.units[name] for name in dataset.features}
         counts = {"cells": len(dataset), "pictures": pictures, "labels": labels, "splits": splits}
         print_json({"out": str(arguments.out), **counts, "features": features})
-    return Exit.DONE
 
 
 if __name__ == "__main__":

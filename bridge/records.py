@@ -127,7 +127,9 @@ class Dataset:
     def features(self) -> list[str]:
         """Names of the numeric columns with a unit that are measured features (not parameters), in file order."""
         return [
-            name for name in self.table if name in self.units and not name.startswith(("sim_", "pixel_size", "fold"))
+            name
+            for name in self.table
+            if name in self.units and not name.startswith(("sim_", "pixel_size", "fold", "frames"))
         ]
 
 

@@ -9,8 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from bridge.records import DatasetError
+
 SUFFIXES = (".mp4", ".gif", ".tif")
 """Endings of what `video_writer` writes."""
+VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".m4v", ".webm", ".gif")
+"""Endings of the videos that are read."""
+_STACKS = (".tif", ".tiff")
+_PICTURES = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
+_MOST_PIXELS = 4096 * 4096
 
 
 @contextlib.contextmanager
@@ -44,3 +51,93 @@ def video_writer(path: Path, playback: float) -> Iterator[Callable[[np.ndarray],
     writer: Any
     with imageio.v2.get_writer(path, mode="I", **options) as writer:
         yield writer.append_data
+
+
+class Clip:
+    """A recording on disk, read frame by frame, as often as one likes.
+
+    Parameters
+    ----------
+    path
+        A video (`VIDEOS`), a TIFF stack, or a folder of pictures, taken in the order of their names.
+
+    Raises
+    ------
+    DatasetError
+        If it is none of these, empty, or its frames are too large.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._pictures = _pictures(path) if path.is_dir() else []
+        first = next(iter(self), None)
+        if first is None:
+            raise DatasetError(f"{path}: holds no frame that can be read; export it again")
+        self.shape: tuple[int, int] = first.shape
+        """Rows, columns."""
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield the frames (rows, columns) uint8 or uint16; colours become grey."""
+        suffix = self.path.suffix.lower()
+        read = self._stack if suffix in _STACKS else self._folder if self._pictures else self._video
+        shape = None
+        try:
+            for frame in read():
+                shape = shape or frame.shape
+                if frame.shape != shape:
+                    raise DatasetError(f"{self.path}: frames of different sizes; bring all to one")
+                yield frame
+        except DatasetError:
+            raise
+        except (OSError, RuntimeError, ValueError, SyntaxError, KeyError, IndexError, TypeError, EOFError) as error:
+            reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+            raise DatasetError(f"{self.path}: not a readable recording ({reason[0][:200]}); export it again") from error
+
+    def _video(self) -> Iterator[np.ndarray]:
+        import imageio.v2
+
+        reader: Any
+        options = {"format": "FFMPEG"} if self.path.suffix.lower() != ".gif" else {"format": "GIF-PIL"}
+        with imageio.v2.get_reader(self.path, mode="I", **options) as reader:
+            size = reader.get_meta_data().get("size")
+            if size:
+                self._check(*size)
+            for frame in reader:
+                yield self._grey(np.asarray(frame))
+
+    def _stack(self) -> Iterator[np.ndarray]:
+        from tifffile import TiffFile
+
+        with TiffFile(self.path) as file:
+            for page in file.pages:
+                self._check(*page.shape[:2])
+                yield self._grey(page.asarray())
+
+    def _folder(self) -> Iterator[np.ndarray]:
+        from bridge.formats.miml_csv import read_picture
+
+        for path in self._pictures:
+            yield read_picture(path, str(self.path))
+
+    def _check(self, *size: int) -> None:
+        if np.prod(size, dtype=float) > _MOST_PIXELS:
+            raise DatasetError(f"{self.path}: frames of {' x '.join(map(str, size))} px; crop them to the channel")
+
+    def _grey(self, frame: np.ndarray) -> np.ndarray:
+        if frame.ndim == 3:
+            frame = frame[..., :3].mean(axis=2) if frame.dtype != np.uint8 else frame[..., :3].sum(2, np.uint16) // 3
+        if frame.ndim != 2 or frame.dtype.kind not in "uif":
+            raise DatasetError(f"{self.path}: frames {frame.dtype} {frame.shape} are no pictures")
+        wide = frame.dtype.itemsize > 1 and float(frame.max()) > 255
+        return np.clip(frame, 0, 65535).astype(np.uint16 if wide else np.uint8)
+
+
+def is_recording(path: Path) -> bool:
+    """Return whether a path is what `Clip` reads: a video, a stack, or a folder of pictures without a table."""
+    if path.is_dir():
+        return bool(_pictures(path)) and not any(p.suffix.lower() == ".csv" for p in path.iterdir())
+    return path.suffix.lower() in (*VIDEOS, *_STACKS)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in _PICTURES)

@@ -104,7 +104,7 @@ def read_table(path: Path, classes: Sequence[str] = (), require: Sequence[str] =
     DatasetError
         With file, row, field, value and remedy.
     """
-    header, rows = _read_rows(path)
+    header, rows = read_rows(path)
     columns = [_column(name) for name in header]
     names = [column.name for column in columns]
     for name in ("cell_id", "label", *require):
@@ -137,7 +137,7 @@ def read_table(path: Path, classes: Sequence[str] = (), require: Sequence[str] =
     return Table(path, measured, cells)
 
 
-def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+def read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Return the header and the numbered rows, all of the header's length."""
     raw = path.read_bytes()
     try:

@@ -41,11 +41,17 @@ def make_config(name: str = "hct116", **cell: float) -> SimulationConfig:
     return parse_config({"name": name, "fluid": {"pressure_drop": 2000.0}, "cell": values}, "test")
 
 
-def make_trace(config: SimulationConfig, outcome: Outcome = Outcome.EXITED, samples: int = 60) -> Trace:
-    """A cell that glides from the entry to the outlet, a circle outside and a stadium inside; stuck ones stop short."""
+def make_trace(
+    config: SimulationConfig, outcome: Outcome = Outcome.EXITED, samples: int = 60, lead: float = 0.0
+) -> Trace:
+    """A cell that glides from the entry to the outlet, a circle outside and a stadium inside; stuck ones stop short.
+
+    It is squeezed from `lead` (m) ahead of the constriction to as much behind it, so that it can keep off the walls.
+    """
     end = -4 * UM if outcome is Outcome.STUCK else config.channel.constriction_length + 25 * UM
     x = np.linspace(config.cell.start_x, end, samples)
-    inside = np.clip(np.minimum(x + 8 * UM, config.channel.constriction_length + 8 * UM - x) / (8 * UM), 0, 1)
+    near = np.minimum(x, config.channel.constriction_length - x) + lead
+    inside = np.clip((near + 8 * UM) / (8 * UM), 0, 1)
     diameter = config.cell.diameter
     outlines = []
     for centre, share in zip(x, inside, strict=True):

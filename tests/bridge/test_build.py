@@ -114,3 +114,14 @@ def test_other_picture_size_keeps_the_field(tmp_path, command):
     dataset = read_dataset(out)
     assert dataset.images.shape[2:] == (96, 96)
     assert dataset.table["pixel_size"][0] * 96 == pytest.approx(FIELD)
+
+
+def test_trainings_beside_runs_are_passed_over(runs, tmp_path, command):
+    run = sorted(runs.iterdir())[0]
+    shutil.copytree(run, tmp_path / "runs" / run.name)
+    (tmp_path / "runs" / "learn-miml").mkdir()
+    for sources in ([tmp_path / "runs"], sorted((tmp_path / "runs").iterdir())):
+        done = command("bridge.build", *sources, "--out", tmp_path / "cells.h5")
+        assert (done.returncode, "skipped: " in done.stderr) == (0, False)
+    with pytest.raises(InputError, match="trainings only"):
+        find_runs([tmp_path / "runs" / "learn-miml"])

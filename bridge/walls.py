@@ -1,0 +1,108 @@
+"""The channel in a recording: two walls, seen as dark lines in the background, and the constriction between them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bridge.records import DatasetError
+
+_FITS = 0.75  # of the columns must lie within `_OFF` of the fitted walls
+_OFF = 0.5e-6  # m
+
+
+class Constriction(NamedTuple):
+    """A constriction in the frame, in pixels; the pixel in column 0 spans 0 to 1."""
+
+    entry: float
+    """Column of its entry plane."""
+    exit: float
+    """Column of its exit plane."""
+    centre: float
+    """Row of its centre line."""
+    gap: float
+    """Distance between its walls; NaN where it is not known."""
+
+    def mirrored(self, columns: int) -> Constriction:
+        """Return the constriction in a frame of so many columns turned left to right."""
+        return self._replace(entry=columns - self.exit, exit=columns - self.entry)
+
+
+def find_constriction(level: np.ndarray, pixel_size: float) -> Constriction:
+    """Return the constriction of a channel that runs along the frame.
+
+    Parameters
+    ----------
+    level
+        Picture of the empty channel (rows, columns).
+    pixel_size
+        Pixel at the sample (m).
+
+    Raises
+    ------
+    DatasetError
+        If the background does not show two walls that come together and part again.
+
+    Notes
+    -----
+    In each column the darkest pixel on either side of the axis of symmetry is a wall; the distance between
+    both is fitted by wide, taper, gap, taper, wide, straight pieces all.
+    """
+    from scipy.optimize import least_squares
+
+    dark = _darkness(level, pixel_size)
+    axis = _axis(dark)
+    upper = _deepest(dark[:axis])
+    lower = axis + _deepest(dark[axis:])
+    apart = lower - upper
+    columns = np.arange(level.shape[1]) + 0.5
+    gap, wide = (float(np.percentile(apart, p)) for p in (4, 96))
+    narrow = columns[apart < gap + 0.2 * (wide - gap)]
+    tapered = columns[apart < wide - 0.2 * (wide - gap)]
+    refused = DatasetError(
+        "no constriction found in the background: no two dark walls that come together and part again; "
+        "give its entry and exit with --constriction COLUMN COLUMN (px)"
+    )
+    if (wide - gap) * pixel_size < 1e-6 or len(narrow) < 5:
+        raise refused
+    start = np.array([tapered[0], narrow[0], narrow[-1], tapered[-1], wide, gap])
+    off = _OFF / pixel_size
+
+    def missed(p: np.ndarray) -> np.ndarray:
+        return np.interp(columns, np.maximum.accumulate(p[:4]), [p[4], p[5], p[5], p[4]]) - apart
+
+    fit = least_squares(missed, start, loss="soft_l1", f_scale=0.5 * off, x_scale=[10, 10, 10, 10, 1, 1]).x
+    if (np.abs(missed(fit)) < off).mean() < _FITS or not fit[1] < fit[2] or fit[5] < 2:
+        raise refused
+    inside = (columns > fit[1]) & (columns < fit[2])
+    middle = float(np.median((upper + lower)[inside]) / 2)
+    return Constriction(float(fit[1]), float(fit[2]), middle, float(fit[5]))
+
+
+def _darkness(level: np.ndarray, pixel_size: float) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter, median_filter
+
+    smooth = gaussian_filter(level.astype(np.float32), max(0.5, 0.08e-6 / pixel_size))
+    around = median_filter(smooth, size=(2 * round(1.5e-6 / pixel_size) + 1, 1), mode="nearest")
+    return np.maximum(around - smooth, 0)
+
+
+def _axis(dark: np.ndarray) -> int:
+    """Return the row about which the walls lie most symmetrically."""
+    rows = len(dark)
+    root = np.sqrt(dark)
+    scores = [
+        (root[max(0, 2 * c - rows) : c] * root[c : min(rows, 2 * c)][::-1]).sum()
+        for c in range(rows // 4, 3 * rows // 4)
+    ]
+    return rows // 4 + int(np.argmax(scores))
+
+
+def _deepest(dark: np.ndarray) -> np.ndarray:
+    """Return the darkest place of each column, to a part of a pixel; the middle of row 0 lies at 0.5."""
+    row = np.clip(np.argmax(dark, axis=0), 1, len(dark) - 2)
+    column = np.arange(dark.shape[1])
+    before, here, after = (dark[row + k, column] for k in (-1, 0, 1))
+    bend = before - 2 * here + after
+    return row + 0.5 + np.where(bend < -1e-6, 0.5 * (before - after) / np.minimum(bend, -1e-6), 0).clip(-0.5, 0.5)
