@@ -51,7 +51,7 @@ def draw_bars(axes: Axes, names: list[str], values: list[np.ndarray], colours: l
         axes.plot(beside, points, "o", color=fill, mec="black", mew=0.5, ms=4)
     axes.set_xticks(range(len(names)), names)
     low = min(float(np.min(points)) for points in values)
-    axes.set_ylim(max(0.0, np.floor(20 * low) / 20 - 0.05), None)
+    axes.set_ylim(max(0.0, np.floor(20 * low) / 20 - 0.05), min(axes.get_ylim()[1], 1.02))
 
 
 def linear_width(values: np.ndarray) -> float | None:

@@ -155,4 +155,4 @@ def test_accuracy_on_the_published_cells(tmp_path, shared):
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - start < 60
     # 88.74 % in the paper's supplement (note 3), 0.901 for scikit-learn's network of the same size.
-    assert json.loads(done.stdout)["mean_accuracy"] > 0.89
+    assert json.loads(done.stdout)["mean_accuracy"] >= 0.895
