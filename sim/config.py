@@ -27,6 +27,10 @@ QUALITIES = ("draft", "smoke", "quick", "standard", "fine")
 DRIVES = ("pressure_drop", "mean_velocity", "flow_rate", "body_force", "shear_rate")
 
 
+PRESENTATION = {"name": True, "numerics": {"threads"}, "channel": {"file"}, "output": {"checkpoint_every"}}
+"""Fields that change no result."""
+
+
 class ConfigError(InputError):
     """A configuration that cannot be simulated."""
 
@@ -223,6 +227,8 @@ class OutputConfig(_Section):
     """Interval between samples; by default the gap flow's time over half a lattice spacing (s)."""
     snapshots: int = Field(default=120, ge=3, le=100_000)
     """About how many outlines are kept (-)."""
+    checkpoint_every: float = Field(default=60.0, gt=0)
+    """Interval of the clock on the wall between checkpoints, from which a run that was cut off goes on (s)."""
 
 
 class SimulationConfig(_Section):
@@ -245,8 +251,8 @@ class SimulationConfig(_Section):
         return self
 
     def digest(self) -> str:
-        """Return 12 hex digits that name the physics: all but the name, threads and paths, with `PHYSICS_VERSION`."""
-        content = self.model_dump(exclude={"name": True, "numerics": {"threads"}, "channel": {"file"}})
+        """Return 12 hex digits that name the physics: all but `PRESENTATION`, with `PHYSICS_VERSION`."""
+        content = self.model_dump(exclude=PRESENTATION)
         content["physics_version"] = PHYSICS_VERSION
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.fluid import flow_rate, moments
-from sim.observe import membrane_measures, outline_measures, projected_outline
+from sim.observe import outline_measures
+from sim.observe3d import membrane_measures, projected_outline
 from sim.predict import exit_position, transit_time
 from sim.shell import Shell
 from sim.trace import Outcome, Trace, columns

@@ -97,7 +97,7 @@ def main(argv: list[str]) -> int:
     options, config = parse(argv)
     from sim.describe import describe
     from sim.preflight import preflight, require
-    from sim.runfolder import existing, run_path, write_run
+    from sim.runfolder import checkpoint_path, existing, run_path, write_run
 
     flight = preflight(config)
     say(describe(flight), options.quiet)
@@ -112,7 +112,7 @@ def main(argv: list[str]) -> int:
                 print_json({"folder": str(folder), "checks": checks, "predicted_seconds": seconds})
             return Exit.DONE
     if result is None:
-        result = write_run(folder, lambda: _simulate(flight, options.quiet), describe(flight))
+        result = write_run(folder, lambda: _simulate(flight, checkpoint_path(folder), options.quiet), describe(flight))
     else:
         say(f"{folder}: done before, nothing computed", options.quiet)
     _report(folder, result, options)
@@ -134,7 +134,7 @@ def _predict(flight: Flight, quiet: bool) -> float:
     return seconds
 
 
-def _simulate(flight: Flight, quiet: bool) -> Trace:
+def _simulate(flight: Flight, checkpoint: Path, quiet: bool) -> Trace:
     """Simulate with a progress bar for each phase."""
     from sim.simulation import simulate
 
@@ -146,7 +146,7 @@ def _simulate(flight: Flight, quiet: bool) -> Trace:
                 bars[sample.phase] = stack.enter_context(progress(_PHASES[sample.phase], quiet))
             bars[sample.phase].update(sample.fraction, sample.detail)
 
-        return simulate(flight.config, [show])
+        return simulate(flight.config, [show], checkpoint)
 
 
 def _report(folder: Path, result: dict[str, Any], options: argparse.Namespace) -> None:

@@ -29,6 +29,11 @@ def run_path(out: Path, config: SimulationConfig) -> Path:
     return out / f"{config.name}-{config.digest()}"
 
 
+def checkpoint_path(folder: Path) -> Path:
+    """Return where the run that will be `folder` keeps its state while it goes on."""
+    return folder.with_name(f".{folder.name}.checkpoint.h5")
+
+
 def existing(folder: Path) -> dict[str, Any] | None:
     """Return ``features.json`` of a finished run, or None if there is none.
 

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from sim import preflight
 from sim.boundary import Walls
 from sim.cell import CellModel, make_cells
 from sim.channel import Channel
+from sim.checkpoint import read_checkpoint, write_checkpoint
 from sim.command import UnstableSimulation
 from sim.config import SimulationConfig
 from sim.coupling import Cell, LostMembrane, follow, move, place
@@ -171,7 +173,9 @@ def probe(model: Model, seconds: float = 1.0) -> float:
     return (time.perf_counter() - start) / count
 
 
-def simulate(config: SimulationConfig, on_sample: Iterable[Callable[[Sample], None]] = ()) -> Trace:
+def simulate(
+    config: SimulationConfig, on_sample: Iterable[Callable[[Sample], None]] = (), checkpoint: Path | None = None
+) -> Trace:
     """Simulate one cell from its start until it is out, stuck, or the time is over.
 
     Parameters
@@ -180,6 +184,9 @@ def simulate(config: SimulationConfig, on_sample: Iterable[Callable[[Sample], No
         What to simulate; open numerics are chosen by the pre-flight check.
     on_sample
         Called with every `Sample`.
+    checkpoint
+        File to go on from if it is there and of this run, and to write every `output.checkpoint_every` seconds; removed
+        at the end.
 
     Raises
     ------
@@ -187,16 +194,26 @@ def simulate(config: SimulationConfig, on_sample: Iterable[Callable[[Sample], No
         If the pre-flight check refuses the configuration.
     UnstableSimulation
         If the simulation breaks down.
+    OSError
+        If the checkpoint cannot be written.
     """
     callbacks = tuple(on_sample)
     model = build(config)
     state = init(model, callbacks)
     recorder = Recorder(model, state)
-    outcome = recorder.record(state, 0.0, callbacks)
+    outcome = None
+    if checkpoint is None or not read_checkpoint(checkpoint, model, state, recorder):
+        outcome = recorder.record(state, 0.0, callbacks)
+    written = time.monotonic()
     while outcome is None:
+        if checkpoint is not None and time.monotonic() - written > model.config.output.checkpoint_every:
+            write_checkpoint(checkpoint, model, state, recorder)
+            written = time.monotonic()
         slip = _advance_to_sample(model, state, recorder.steps_per_sample)
         _check(model, state, len(recorder.rows))
         outcome = recorder.record(state, slip, callbacks)
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
     return recorder.trace(outcome)
 
 
@@ -224,5 +241,5 @@ def _check(model: Model, state: State, sample: int) -> None:
 
 
 def _unstable(model: Model, state: State, what: str) -> UnstableSimulation:
-    time = 1e3 * state.steps * model.flight.units.dt
-    return UnstableSimulation(f"at t = {time:.4g} ms (step {state.steps}) {what}: {Outcome.UNSTABLE.value}")
+    when = 1e3 * state.steps * model.flight.units.dt
+    return UnstableSimulation(f"at t = {when:.4g} ms (step {state.steps}) {what}: {Outcome.UNSTABLE.value}")

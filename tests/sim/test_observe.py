@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from sim import mesh
-from sim.observe import membrane_measures, outline_measures, projected_outline
+from sim.observe import outline_measures
+from sim.observe3d import membrane_measures, projected_outline
 from sim.shell import make_shell
 from sim.units import Units
 
@@ -56,7 +57,9 @@ def test_a_waist_is_seen():
     x = shape.nodes * [2.0, 1.0, 1.0]
     x[:, 1] *= 1 - 0.6 * np.exp(-(x[:, 0] ** 2) / 4)
     outline = projected_outline(x, mesh.topology(shape.faces).edges)
-    assert np.ptp(outline[abs(outline[:, 0]) < 0.1, 1]) == pytest.approx(4.0, rel=0.08)  # edges are as long as the waist is wide
+    assert np.ptp(outline[abs(outline[:, 0]) < 0.1, 1]) == pytest.approx(
+        4.0, rel=0.08
+    )  # edges are as long as the waist is wide
     assert outline_measures(outline)["area"] < 0.9 * np.pi * 50
 
 

@@ -143,6 +143,29 @@ def test_interrupt_leaves_nothing_half_written(tiny, tmp_path):
     assert list((tmp_path / "runs").iterdir()) == []
 
 
+def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_bytes(tiny, tmp_path):
+    arguments = [tiny, "--quality", "draft", "--quiet", "--output.checkpoint_every", "0.01"]
+    assert sim_run(*arguments, "--out", "undisturbed", cwd=tmp_path).returncode == 0
+    command = [sys.executable, "-m", "sim.run", *map(str, arguments), "--out", "killed"]
+    for _ in range(2):
+        process = subprocess.Popen(command, cwd=tmp_path)
+        deadline = time.monotonic() + 60
+        before = {p: p.stat().st_mtime_ns for p in tmp_path.glob("killed/.*.checkpoint.h5")}
+        while time.monotonic() < deadline and process.poll() is None:
+            now = {p: p.stat().st_mtime_ns for p in tmp_path.glob("killed/.*.checkpoint.h5") if p.exists()}
+            if now and now != before:
+                break
+            time.sleep(0.005)
+        process.kill()
+        assert process.wait(timeout=60) == -signal.SIGKILL
+    assert sim_run(*arguments, "--out", "killed", cwd=tmp_path).returncode == 0
+    (one,) = (p for p in (tmp_path / "undisturbed").iterdir() if p.name.startswith("tiny"))
+    other = tmp_path / "killed" / one.name
+    for name in ("config.toml", "trace.csv", "features.json", "result.h5"):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    assert not list((tmp_path / "killed").glob(".*.checkpoint.h5"))
+
+
 def test_help_is_quick_and_lists_units(tmp_path):
     start = time.monotonic()
     done = sim_run("--help", cwd=tmp_path)

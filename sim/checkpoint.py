@@ -1,0 +1,88 @@
+"""The state of a run on disk, so that a run which was cut off goes on as if it had not been."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sim.coupling import Cell, spread
+from sim.files import new_hdf5, replacing
+from sim.fluid import set_box
+
+if TYPE_CHECKING:
+    import h5py
+
+    from sim.recorder import Recorder
+    from sim.simulation import Model, State
+
+_CELL = ("x", "velocity", "force", "pressure")
+
+
+def write_checkpoint(path: Path, model: Model, state: State, recorder: Recorder) -> None:
+    """Write all that the rest of a run depends on, in one piece.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    with replacing(path) as part, new_hdf5(part) as file:
+        file.attrs["config"] = model.config.to_toml()
+        file.attrs["steps"] = [state.steps, state.fluid.steps, recorder.snapshot_stride]
+        file.attrs["drive"] = [state.drive.force, state.drive.integral]
+        file.attrs["cell"] = [state.cell.slip, state.cell.wall_distance]
+        file["f"] = state.fluid.f
+        for name in _CELL:
+            file[f"cell/{name}"] = getattr(state.cell, name)
+        file["cell/box"] = np.stack(state.cell.box)
+        names = list(recorder.rows[0])
+        file["rows"] = np.array([[row[name] for name in names] for row in recorder.rows])
+        file["rows"].attrs["names"] = names
+        file["snapshots/time"] = np.array([time for time, _ in recorder.snapshots])
+        file["snapshots/vertices"] = np.array([x for _, x in recorder.snapshots])
+
+
+def read_checkpoint(path: Path, model: Model, state: State, recorder: Recorder) -> bool:
+    """Bring a run that has just begun to where its checkpoint was; return whether there was a sound one."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            if str(file.attrs["config"]) != model.config.to_toml() or file["f"].shape != state.fluid.f.shape:
+                return False
+            _restore(file, model, state, recorder)
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError):
+        return False
+    return True
+
+
+def _restore(file: h5py.File, model: Model, state: State, recorder: Recorder) -> None:
+    read = {name: np.asarray(file[f"cell/{name}"]) for name in (*_CELL, "box")}
+    rows, names = np.asarray(file["rows"]), [str(name) for name in file["rows"].attrs["names"]]
+    times, vertices = np.asarray(file["snapshots/time"]), np.asarray(file["snapshots/vertices"])
+    f = np.asarray(file["f"])
+    # From here on nothing can fail.
+    state.fluid.f[:] = f
+    state.steps, state.fluid.steps, recorder.snapshot_stride = (int(n) for n in file.attrs["steps"])
+    force, state.drive.integral = (float(v) for v in file.attrs["drive"])
+    state.drive.model = dataclasses.replace(state.drive.model, force=(force, *state.drive.model.force[1:]))
+    _restore_cell(read, model, state)
+    state.cell.slip, state.cell.wall_distance = (float(v) for v in file.attrs["cell"])
+    recorder.rows = [dict(zip(names, map(float, row), strict=True)) for row in rows]
+    recorder.snapshots = list(zip(times.tolist(), vertices, strict=True))
+
+
+def _restore_cell(read: dict[str, np.ndarray], model: Model, state: State) -> None:
+    """Put the membranes where they were, with their forces on the fluid and the box where it was drawn."""
+    cell: Cell = state.cell
+    for field in state.fluid.force:
+        field[:] = 0
+    for name in _CELL:
+        getattr(cell, name)[:] = read[name]
+    low, high = cell.box
+    low[:], high[:] = read["box"]
+    set_box(model.fluid, state.fluid, np.maximum(low, 0), np.minimum(high, np.array(model.fluid.grid.shape) - 1))
+    spread(model.cells, cell, model.fluid, state.fluid)
