@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.channel import make_channel
+from sim.channel import Channel, make_channel
 from sim.trace import Trace
-from sim.views import VIEWS, areal_strain, draw_view
+from sim.views import MARGIN, VIEWS, WALL, areal_strain, draw_view
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,28 +61,28 @@ def _moments(trace: Trace) -> list[int]:
 
 def _draw_views(figure: Figure, place: SubplotSpec, trace: Trace) -> None:
     """Draw three views of the cell at entry, in the middle and at the exit."""
-    grid = place.subgridspec(3, 3, width_ratios=[2, 2, 1])
     shown = _moments(trace)
+    ends = [1e6 * np.array([trace.snapshots[k][:, 0].min(), trace.snapshots[k][:, 0].max()]) for k in shown]
+    half = max(high - low for low, high in ends) / 2 + 1e6 * MARGIN
+    across = 1e6 * max(trace.config.channel.height, trace.config.channel.depth)
+    grid = place.subgridspec(3, 3, width_ratios=[2 * half, 2 * half, across])
     top = max(float(np.quantile(areal_strain(trace, index), 0.99)) for index in shown)
+    panels: list[Axes] = []
     for row, (index, label) in enumerate(zip(shown, ("entry", "middle", "exit"), strict=True)):
         for column, (title, view) in enumerate(VIEWS.items()):
             axes = figure.add_subplot(grid[row, column])
-            skin = draw_view(axes, trace, index, view, top)
-            when = f"{label}, {1e3 * trace.snapshot_time[index]:.3g} ms: " if column == 0 else ""
-            axes.set_title(when + title, fontsize=8)
-            if row == 1 and column == 2:
-                figure.colorbar(skin, ax=axes, label="areal strain of the membrane", shrink=0.9)
+            middle = ends[row].mean()
+            skin = draw_view(axes, trace, index, view, top, (middle - half, middle + half))
+            panels.append(axes)
+            if row == 0:
+                axes.set_title(title, fontsize=9)
+            if column == 0:
+                axes.set_ylabel(f"{label}, {1e3 * trace.snapshot_time[index]:.3g} ms\n{axes.get_ylabel()}")
+    figure.colorbar(skin, ax=panels, label="areal strain of the membrane", shrink=0.5, aspect=40, pad=0.01)
 
 
 def _draw_channel(axes: Axes, trace: Trace) -> None:
-    channel = make_channel(trace.config.channel, trace.config.numerics.dx)
-    top = 1e6 * trace.config.channel.height / 2 * 1.12
-    x, y = (
-        1e6 * (start + channel.dx * np.arange(n)) for start, n in zip(channel.origin, channel.grid.shape, strict=True)
-    )
-    distance = channel.distance.reshape(channel.grid.shape, order="F").T
-    axes.contourf(x, y, distance, levels=[-1e9, 0], colors=["#d9d9d9"])
-    axes.contour(x, y, distance, levels=[0], colors=[INK], linewidths=1.2)
+    draw_outline_of_channel(axes, trace, make_channel(trace.config.channel, trace.config.numerics.dx))
     shown = [(0, "#999999", "start"), *zip(_moments(trace), COLOURS, ("entry", "middle", "exit"), strict=True)]
     shown.append((len(trace.snapshots) - 1, "#CC79A7", "end"))
     for index, colour, label in shown:
@@ -90,9 +90,21 @@ def _draw_channel(axes: Axes, trace: Trace) -> None:
         axes.plot(
             ring[:, 0], ring[:, 1], color=colour, lw=1.6, label=f"{label}, {1e3 * trace.snapshot_time[index]:.3g} ms"
         )
+    axes.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, 1.17), fontsize=8, frameon=False)
+
+
+def draw_outline_of_channel(axes: Axes, trace: Trace, channel: Channel) -> None:
+    """Draw the walls of a 2-D run's channel from end to end."""
+    top = 1e6 * trace.config.channel.height / 2 * 1.12
+    x, y = (
+        1e6 * (start + channel.dx * np.arange(n)) for start, n in zip(channel.origin, channel.grid.shape, strict=True)
+    )
+    distance = channel.distance.reshape(channel.grid.shape, order="F").T
+    axes.set_facecolor(WALL)
+    axes.contourf(x, y, distance, levels=[0, 1e9], colors=["white"])
+    axes.contour(x, y, distance, levels=[0], colors=[INK], linewidths=1.2)
     ends = 1e6 * np.array([trace.config.channel.x_start, trace.config.channel.x_end])
     axes.set(xlim=ends, ylim=(-top, top), aspect="equal", xlabel="x (µm)", ylabel="y (µm)")
-    axes.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, 1.17), fontsize=8, frameon=False)
 
 
 def _shade(axes: Axes, trace: Trace) -> None:

@@ -53,6 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="2-D: draft 8 nodes across the gap, quick 16; 3-D: smoke 8, standard 10, fine 16 (default quick)",
     )
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where the run folder is made (default runs)")
+    parser.add_argument("--movie", choices=("gif", "mp4"), help="also film the membrane in the channel")
     parser.add_argument("--dry-run", action="store_true", help="print the pre-flight check and stop")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
@@ -72,7 +73,8 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, SimulationConfig]:
     """
     options, unknown = make_parser().parse_known_args(_joined(argv))
     if unknown:
-        known = [f"--{name}" for name, _ in fields()] + ["--quality", "--out", "--dry-run", "--json", "--quiet"]
+        own = ["--quality", "--out", "--movie", "--dry-run", "--json", "--quiet"]
+        known = [f"--{name}" for name, _ in fields()] + own
         close = difflib.get_close_matches(unknown[0].split("=")[0], known, 1)
         hint = f"did you mean {close[0]}?" if close else "see python -m sim.run --help"
         raise InputError(f"unknown argument {unknown[0]}; {hint}")
@@ -97,7 +99,7 @@ def main(argv: list[str]) -> int:
     options, config = parse(argv)
     from sim.describe import describe
     from sim.preflight import preflight, require
-    from sim.runfolder import checkpoint_path, existing, run_path, write_run
+    from sim.runfolder import add_movie, checkpoint_path, existing, run_path, write_run
 
     flight = preflight(config)
     say(describe(flight), options.quiet)
@@ -112,9 +114,18 @@ def main(argv: list[str]) -> int:
                 print_json({"folder": str(folder), "checks": checks, "predicted_seconds": seconds})
             return Exit.DONE
     if result is None:
-        result = write_run(folder, lambda: _simulate(flight, checkpoint_path(folder), options.quiet), describe(flight))
+        checkpoint = checkpoint_path(folder)
+        result = write_run(
+            folder,
+            lambda: _simulate(flight, checkpoint, options.quiet),
+            describe(flight),
+            options.movie,
+            options.quiet,
+        )
     else:
         say(f"{folder}: done before, nothing computed", options.quiet)
+    if options.movie:
+        add_movie(folder, options.movie, options.quiet)
     _report(folder, result, options)
     return _exit_code(result["outcome"])
 

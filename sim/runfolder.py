@@ -21,7 +21,7 @@ from sim.command import InputError
 from sim.config import PHYSICS_VERSION, SimulationConfig
 from sim.features import FEATURES, compute_features
 from sim.files import replacing
-from sim.trace import Outcome, Trace, header, is_complete, write_result
+from sim.trace import Outcome, Trace, header, is_complete, read_trace, write_result
 
 
 def run_path(out: Path, config: SimulationConfig) -> Path:
@@ -57,7 +57,9 @@ def existing(folder: Path) -> dict[str, Any] | None:
     return result
 
 
-def write_run(folder: Path, simulate: Callable[[], Trace], description: str) -> dict[str, Any]:
+def write_run(
+    folder: Path, simulate: Callable[[], Trace], description: str, movie: str | None = None, quiet: bool = True
+) -> dict[str, Any]:
     """Simulate and write the run folder; return what ``features.json`` holds.
 
     The files are made in a folder of another name, which is renamed when all are there; it is
@@ -72,9 +74,13 @@ def write_run(folder: Path, simulate: Callable[[], Trace], description: str) -> 
         Computes the trace.
     description
         The pre-flight report, for ``log.txt``.
+    movie
+        ``gif`` or ``mp4``: film the run, too.
+    quiet
+        Whether to keep the movie's progress to oneself.
     """
     try:
-        return _write_run(folder, simulate, description)
+        return _write_run(folder, simulate, description, movie, quiet)
     except OSError as error:
         result = existing(folder) if error.errno in (errno.ENOTEMPTY, errno.EEXIST) else None
         if result is None:
@@ -82,7 +88,21 @@ def write_run(folder: Path, simulate: Callable[[], Trace], description: str) -> 
         return result
 
 
-def _write_run(folder: Path, simulate: Callable[[], Trace], description: str) -> dict[str, Any]:
+def add_movie(folder: Path, movie: str, quiet: bool = True) -> None:
+    """Film a finished run into its folder as ``movie.gif`` or ``movie.mp4``, unless that is there."""
+    path = folder / f"movie.{movie}"
+    if path.is_file():
+        return
+    from sim.movie import write_movie
+
+    trace = read_trace(folder)
+    with replacing(path) as part:
+        write_movie(part, trace, quiet)
+
+
+def _write_run(
+    folder: Path, simulate: Callable[[], Trace], description: str, movie: str | None, quiet: bool
+) -> dict[str, Any]:
     with replacing(folder) as part:
         part.mkdir()
         started = datetime.now(UTC)
@@ -95,6 +115,10 @@ def _write_run(folder: Path, simulate: Callable[[], Trace], description: str) ->
         (part / "features.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         write_result(part / "result.h5", trace, {name: f["value"] for name, f in result["features"].items()})
         _write_summary(part / "summary.png", trace)
+        if movie:
+            from sim.movie import write_movie
+
+            write_movie(part / f"movie.{movie}", trace, quiet)
         ending = f"{trace.outcome.name} after {seconds:.1f} s: {trace.outcome.value}"
         (part / "log.txt").write_text(f"{started:%Y-%m-%d %H:%M:%S} UTC\n{description}\n{ending}\n", encoding="utf-8")
         provenance = _provenance(started, seconds)

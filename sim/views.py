@@ -33,7 +33,9 @@ def triangle_areas(x: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return np.linalg.norm(_normals(x, faces), axis=1) / 2
 
 
-def draw_view(axes: Axes, trace: Trace, index: int, view: tuple[int, int, int], top: float) -> ScalarMappable:
+def draw_view(
+    axes: Axes, trace: Trace, index: int, view: tuple[int, int, int], top: float, window: tuple[float, float]
+) -> ScalarMappable:
     """Draw the cell of snapshot `index` and the channel around it; return what colours the areal strain.
 
     Parameters
@@ -48,12 +50,14 @@ def draw_view(axes: Axes, trace: Trace, index: int, view: tuple[int, int, int], 
         One of `VIEWS`.
     top
         Areal strain of the brightest colour.
+    window
+        Shown of the x axis, µm.
     """
     from matplotlib.collections import PolyCollection
 
     right, up, towards = view
     x, faces = 1e6 * trace.snapshots[index], trace.faces
-    _draw_walls(axes, trace, x, (right, up))
+    _draw_walls(axes, trace, x, (right, up), window)
     normal = _normals(x, faces)
     normal /= np.linalg.norm(normal, axis=1)[:, None]
     # Turning the axes must not mirror the scene: the eye is where right × up points.
@@ -76,16 +80,17 @@ def _normals(x: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return np.cross(b - a, c - a)
 
 
-def _draw_walls(axes: Axes, trace: Trace, x: np.ndarray, shown: tuple[int, int]) -> None:
+def _draw_walls(axes: Axes, trace: Trace, x: np.ndarray, shown: tuple[int, int], window: tuple[float, float]) -> None:
     """Shade what is not channel: its section through the cell's middle, µm."""
     channel = trace.config.channel
     centre = x[:, 0].mean() * 1e-6
     wall = outline(channel)
     half_height = 1e6 * float(np.interp(centre, *wall.T))
-    low, high = x[:, 0].min() - 1e6 * MARGIN, x[:, 0].max() + 1e6 * MARGIN
+    low, high = window
     half = {0: 0.5 * (high - low), 1: 1e6 * channel.height / 2, 2: 1e6 * channel.depth / 2}
     offset = np.array([(low + high) / 2 if axis == 0 else 0.0 for axis in shown])
-    frame = np.array([half[axis] for axis in shown]) + [0 if axis == 0 else 1.2 for axis in shown]
+    across = max(half[1], half[2]) + 1.2  # the same in all views, so that all have one scale
+    frame = [half[0] if axis == 0 else across for axis in shown]
     axes.set_facecolor(WALL)
     if shown == (0, 1):
         along = np.linspace(low, high, 200)
