@@ -10,6 +10,7 @@ import numpy as np
 from sim import mesh
 from sim.channel import Channel
 from sim.config import CellConfig, SimulationConfig
+from sim.contact import Contact
 from sim.shell import Shell, make_shell
 from sim.units import Units
 
@@ -70,6 +71,8 @@ class CellModel:
         1/γ of each node (V,); 0 for no slip.
     kernel
         Width of the immersed-boundary kernel.
+    contact
+        What keeps membranes off each other, if there are several.
     """
 
     membranes: tuple[Membrane, ...]
@@ -79,6 +82,7 @@ class CellModel:
     wall_range: float
     mobility: np.ndarray = field(repr=False)
     kernel: int
+    contact: Contact | None = None
 
 
 def wall_pressure(config: SimulationConfig, pressure_drop: float) -> float:
@@ -124,19 +128,39 @@ def make_cells(config: SimulationConfig, channel: Channel, units: Units, pressur
     """
     numerics = config.numerics
     make = _make_ring if numerics.dimension == 2 else _make_shell
-    nodes, law = make(config.cell, numerics.dx, units, np.random.default_rng(config.seed))
+    rng = np.random.default_rng(config.seed)
+    bodies = [make(cell, numerics.dx, units, rng) for cell in membranes(config.cell)]
+    ends = np.cumsum([len(nodes) for nodes, _ in bodies])
+    count = int(ends[-1])
     mobility = 0.0 if numerics.coupling == "no-slip" else units.friction / float(numerics.friction or np.inf)
     size = node_size(config) / units.dx ** (numerics.dimension - 1)
     strength = wall_pressure(config, pressure_drop) / units.pressure * size
     return CellModel(
-        membranes=(Membrane(slice(0, len(nodes)), law),),
-        start=channel.to_lattice(nodes),
+        membranes=tuple(
+            Membrane(slice(int(end) - len(nodes), int(end)), law)
+            for end, (nodes, law) in zip(ends, bodies, strict=True)
+        ),
+        start=channel.to_lattice(np.concatenate([nodes for nodes, _ in bodies])),
         distance=channel.distance,
-        wall_force=np.full(len(nodes), strength),
+        wall_force=np.full(count, strength),
         wall_range=numerics.wall_range / units.dx,
-        mobility=np.full(len(nodes), mobility),
+        mobility=np.full(count, mobility),
         kernel=numerics.kernel,
+        contact=Contact(strength, contact_range(config) / units.dx) if len(bodies) > 1 else None,
     )
+
+
+def membranes(cell: CellConfig) -> list[CellConfig]:
+    """Return the membranes of a cell from the outside to the inside, each as a cell of its own."""
+    nucleus = cell.nucleus
+    if nucleus is None:
+        return [cell]
+    return [cell, cell.model_copy(update=nucleus.model_dump() | {"nucleus": None, "inflation": 1.0})]
+
+
+def contact_range(config: SimulationConfig) -> float:
+    """Return the distance (m) below which nodes of two membranes repel: none slips through between others dx apart."""
+    return max(config.numerics.wall_range, 1.5 * config.numerics.dx)
 
 
 def _make_ring(cell: CellConfig, dx: float, units: Units, rng: np.random.Generator) -> tuple[np.ndarray, Ring]:

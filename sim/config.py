@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -152,6 +152,21 @@ class ChannelConfig(_Section):
         return self.gap if self.kind in ("straight", "couette", "cylinder") else self.width
 
 
+class NucleusConfig(_Section):
+    """A stiffer body within the cell: a second membrane that the first one keeps off (both dimensions)."""
+
+    diameter: float = Field(gt=0)
+    """Diameter of the nucleus at rest (m)."""
+    ks: float = Field(gt=0)
+    """Stretching constant of its membrane, as `cell.ks` (N/m)."""
+    kb: float = Field(ge=0)
+    """Bending constant of its membrane, as `cell.kb` (J)."""
+    ka_local: float = Field(default=0.0, ge=0)
+    """Constraint on the area of each of its triangles (3-D) (N/m)."""
+    kv: float = Field(default=1e5, ge=0)
+    """Constraint on its volume, in 2-D area (N/m²)."""
+
+
 class CellConfig(_Section):
     """The cell: a closed membrane of springs around the medium. In 2-D all constants are per metre of depth."""
 
@@ -177,6 +192,8 @@ class CellConfig(_Section):
     """Diameter at the start over that of the stress-free membrane (3-D) (-)."""
     mesh_level: int | None = Field(default=None, ge=1, le=7)
     """Subdivisions of the icosahedron (3-D), 10·4ⁿ + 2 nodes; by default such that edges are about dx long (-)."""
+    nucleus: NucleusConfig | None = None
+    """A nucleus, concentric with the cell at the start (-)."""
     start_x: float = -16.7e-6
     """Where the cell's centre starts, along the channel (m)."""
     start_y: float = 0.0
@@ -261,10 +278,16 @@ class SimulationConfig(_Section):
         """Return the configuration as TOML, fields in order, those left open omitted."""
         lines = [f"name = {_toml(self.name)}", f"seed = {self.seed}"]
         for section in ("fluid", "channel", "cell", "numerics", "output"):
-            lines += ["", f"[{section}]"]
-            values = getattr(self, section).model_dump(exclude_none=True)
-            lines += [f"{key} = {_toml(value)}" for key, value in values.items()]
+            lines += _toml_section(section, getattr(self, section).model_dump(exclude_none=True))
         return "\n".join(lines) + "\n"
+
+
+def _toml_section(name: str, values: dict[str, Any]) -> list[str]:
+    lines = ["", f"[{name}]", *(f"{key} = {_toml(v)}" for key, v in values.items() if not isinstance(v, dict))]
+    for key, inner in values.items():
+        if isinstance(inner, dict):
+            lines += _toml_section(f"{name}.{key}", inner)
+    return lines
 
 
 def _toml(value: str | float | int) -> str:
@@ -317,8 +340,10 @@ def load_config(
     if any(f"fluid.{drive}" in overrides for drive in DRIVES):
         values["fluid"] = {key: value for key, value in values.get("fluid", {}).items() if key not in DRIVES}
     for field, text in overrides.items():
-        section, _, key = field.rpartition(".")
-        target = values.setdefault(section, {}) if section else values
+        *sections, key = field.split(".")
+        target = values
+        for section in sections:
+            target = target.setdefault(section, {})
         if text.lower() == "none":
             target.pop(key, None)
         else:
@@ -376,12 +401,24 @@ def _explain_one(item: Any) -> str:
 
 def fields() -> Iterator[tuple[str, str]]:
     """Yield dotted name and help of every field of `SimulationConfig`, in order."""
-    for name, info in SimulationConfig.model_fields.items():
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            for key, inner in info.annotation.model_fields.items():
-                yield f"{name}.{key}", inner.description or ""
+    yield from _fields(SimulationConfig, "")
+
+
+def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str]]:
+    for name, info in model.model_fields.items():
+        inner = _section(info.annotation)
+        if inner is None:
+            yield prefix + name, info.description or ""
         else:
-            yield name, info.description or ""
+            yield from _fields(inner, f"{prefix}{name}.")
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    """Return the section that a field is or may be."""
+    for part in (annotation, *get_args(annotation)):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+    return None
 
 
 def _known_keys(location: list[str]) -> list[str]:
@@ -398,11 +435,8 @@ def _unit(location: list[str]) -> str:
 
 
 def _model(location: list[str]) -> type[BaseModel] | None:
-    model: type[BaseModel] = SimulationConfig
+    model: type[BaseModel] | None = SimulationConfig
     for part in location:
-        info = model.model_fields.get(part)
-        annotation = info.annotation if info else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return None
-        model = annotation
+        info = model.model_fields.get(part) if model else None
+        model = _section(info.annotation) if info else None
     return model

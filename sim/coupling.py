@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.cell import CellModel, Ring
+from sim.contact import repel
 from sim.fluid import Fluid, FluidModel, set_box
 from sim.kernels import ibm, ibm3d, membrane
 from sim.shell import Shell, Workspace, shell_forces
@@ -129,7 +130,7 @@ def spread(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) 
 
 
 def _add_up_forces(model: CellModel, cell: Cell, fluid_model: FluidModel) -> None:
-    """Write the forces of the membranes and of the walls."""
+    """Write the forces of the membranes, of each other and of the walls."""
     for index, one in enumerate(model.membranes):
         x, force = cell.x[one.nodes], cell.force[one.nodes]
         law, work, pressure = one.law, cell.work[index], float(cell.pressure[index])
@@ -141,6 +142,9 @@ def _add_up_forces(model: CellModel, cell: Cell, fluid_model: FluidModel) -> Non
             volume, _ = shell_forces(law, x, cell.velocity[one.nodes], pressure, force, work)
             strain = (volume - law.volume0) / law.volume0
         cell.pressure[index] += law.kv / VOLUME_STEPS * strain
+    if model.contact is not None:
+        parts = [one.nodes for one in model.membranes]
+        repel(model.contact, [cell.x[nodes] for nodes in parts], [cell.force[nodes] for nodes in parts])
     _, *strides = fluid_model.grid.strides
     push = membrane.add_wall_forces if len(strides) == 1 else ibm3d.add_wall_forces
     cell.wall_distance = push(cell.x, model.distance, *strides, model.wall_force, model.wall_range, cell.force)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sim.config import CellConfig
 from sim.preflight import Flight
 
 
@@ -46,8 +47,14 @@ def _membrane(flight: Flight) -> str:
     law = cell.law if flight.config.numerics.dimension == 3 else "ring of springs"
     return (
         f"{law}, Ks = {1e3 * cell.ks:.3g} mN/m, Kb = {cell.kb:.3g} J, "
-        f"{n['membrane_nodes']:.0f} nodes about {1e6 * n['membrane_spacing_m']:.2g} µm apart"
+        f"{n['membrane_nodes']:.0f} nodes about {1e6 * n['membrane_spacing_m']:.2g} µm apart" + _nucleus(cell)
     )
+
+
+def _nucleus(cell: CellConfig) -> str:
+    if cell.nucleus is None:
+        return ""
+    return f"; nucleus {1e6 * cell.nucleus.diameter:.3g} µm, Ks = {1e3 * cell.nucleus.ks:.3g} mN/m"
 
 
 def _moduli(flight: Flight) -> str:

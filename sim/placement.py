@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sim.cell import contact_range
 from sim.channel import Channel, nodes_across_gap
 from sim.config import ChannelConfig, ConfigError, SimulationConfig
 from sim.outline import wall_distance
@@ -86,11 +87,25 @@ def check_start(config: SimulationConfig) -> None:
             f"{clearance:.2g} m of a wall (at least one dx = {numerics.dx:g} m is needed): "
             "start it further upstream or on the centre line"
         )
+    _check_nucleus(config)
     margin = cell.diameter / 2 + 4 * numerics.dx
     if cell.start_x < channel.x_start + margin or cell.start_x > channel.x_end - margin:
         raise ConfigError(
             f"the cell at cell.start_x = {cell.start_x:g} m does not lie within the channel "
             f"({channel.x_start:g} to {channel.x_end:g} m): lengthen channel.inlet_length or move the cell"
+        )
+
+
+def _check_nucleus(config: SimulationConfig) -> None:
+    nucleus, dx = config.cell.nucleus, config.numerics.dx
+    if nucleus is None:
+        return
+    largest = config.cell.diameter - 2 * contact_range(config)
+    if not MIN_CELL * dx <= nucleus.diameter <= largest:
+        raise ConfigError(
+            f"cell.nucleus.diameter = {nucleus.diameter:g} m must lie between {MIN_CELL} lattice spacings, "
+            f"{MIN_CELL * dx:.3g} m, and what keeps clear of the cell's membrane, {largest:.3g} m: "
+            "change it, or refine numerics.dx"
         )
 
 

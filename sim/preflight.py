@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sim.cell import node_count, node_size
+from sim.cell import membranes, node_count, node_size
 from sim.channel import Channel, make_channel
 from sim.config import ConfigError, SimulationConfig
 from sim.lattice import CS2
@@ -195,10 +195,11 @@ def _proportional(config: SimulationConfig, units: Units, gap_velocity: float) -
     length = channel.gap if fluid.shear_rate else channel.constriction_length
     constriction_drop = 12 * fluid.viscosity * gap_velocity * length / channel.gap**2
     density_drop = constriction_drop / (CS2 * units.pressure)
-    stiffness = config.cell.ks / units.tension
-    bending = 4 * config.cell.kb / units.energy  # acts like ks = 4 kb/l0² on the shortest wave, l0 = dx
-    kv_lu = config.cell.kv / units.pressure
-    return reynolds, gap_velocity / units.velocity, density_drop, stiffness + bending, kv_lu
+    parts = membranes(config.cell)
+    # Bending acts like ks = 4 kb/l0² on the shortest wave, l0 = dx.
+    stiffness = max(part.ks / units.tension + 4 * part.kb / units.energy for part in parts)
+    kv_lu = max(part.kv for part in parts) / units.pressure
+    return reynolds, gap_velocity / units.velocity, density_drop, stiffness, kv_lu
 
 
 def _max_kv_lu(config: SimulationConfig) -> float:
@@ -240,7 +241,8 @@ def _checks(
     checks.append(_real_reynolds(config, reynolds / scale, drop))
     text = f"{density_drop:.3g} along the constriction (≤ {MAX_DENSITY_DROP})"
     checks.append(limit("density drop", density_drop, MAX_DENSITY_DROP, text, dx_power=2, drive=True))
-    text = f"ks = {cell.ks:g} N/m is {ks_lu:.3g} in lattice units (≤ {most_ks:g}, kernel {numerics.kernel})"
+    ks = max(part.ks for part in membranes(cell))
+    text = f"ks = {ks:g} N/m is {ks_lu:.3g} in lattice units (≤ {most_ks:g}, kernel {numerics.kernel})"
     checks.append(limit("membrane stability", ks_lu, most_ks, text, dx_power=1))
     text = f"kv = {cell.kv:g} N/m² is {kv_lu:.3g} in lattice units (≤ {most_kv:.3g})"
     checks.append(limit("volume constraint", kv_lu, most_kv, text, dx_power=4))

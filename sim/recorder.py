@@ -61,6 +61,8 @@ class Recorder:
         self.through = config.fluid.shear_rate is None
         self.gap_velocity = rate / len(gap) * units.velocity if self.through else model.flight.gap_velocity
         self.inlet = channel.section(config.channel.x_start)
+        self.outer, *inner = (one.nodes for one in model.cells.membranes)
+        self.nucleus = inner[0] if inner else None
         self.rows: list[dict[str, float]] = []
         self.snapshots: list[tuple[float, np.ndarray]] = []
         path = np.linspace(config.cell.start_x, exit_position(config), 501)
@@ -75,7 +77,7 @@ class Recorder:
         """Take a sample; return the outcome if the run is over."""
         model, units = self.model, self.model.flight.units
         x = model.channel.to_si(state.cell.x)
-        row = self._measure(state, x)
+        row = self._measure(state.cell.x[self.outer], x[self.outer])
         _, inlet = moments(state.drive.model, state.fluid, self.inlet)
         row["time"] = state.steps * units.dt
         row["flow_rate"] = float(inlet[:, 0].sum()) * units.flow_rate * self.depth
@@ -91,12 +93,12 @@ class Recorder:
         self._tell(row, callbacks)
         return outcome
 
-    def _measure(self, state: State, x: np.ndarray) -> dict[str, float]:
+    def _measure(self, x_lu: np.ndarray, x: np.ndarray) -> dict[str, float]:
         law = self.model.cells.membranes[0].law
         if not isinstance(law, Shell):
             return outline_measures(x)
         outline = projected_outline(x, law.topology.edges)
-        return outline_measures(outline) | membrane_measures(law, state.cell.x, x, self.model.flight.units)
+        return outline_measures(outline) | membrane_measures(law, x_lu, x, self.model.flight.units)
 
     def _keep_snapshot(self, time: float, x: np.ndarray) -> None:
         """Keep an outline; when a slow run has twice as many as wanted, keep every second one from there on."""
@@ -139,20 +141,23 @@ class Recorder:
         samples = {name: np.array([row[name] for row in self.rows]) for name in names if name not in ("vx", "vy")}
         for axis in ("x", "y"):
             samples["v" + axis] = np.gradient(samples[axis], time) if len(time) > 1 else np.zeros(1)
+        nodes = np.array([x for _, x in self.snapshots])
         return Trace(
             samples={name: samples[name] for name in names},
             snapshot_time=np.array([time for time, _ in self.snapshots]),
-            snapshots=np.array([x for _, x in self.snapshots]),
-            faces=self._faces(),
+            snapshots=nodes[:, self.outer],
+            faces=self._faces(0),
             outcome=outcome,
             config=self.model.config,
             flow={**self.model.flight.numbers, "gap_velocity_m_per_s": self.gap_velocity},
+            nucleus=None if self.nucleus is None else nodes[:, self.nucleus],
+            nucleus_faces=None if self.nucleus is None else self._faces(1),
         )
 
-    def _faces(self) -> np.ndarray:
-        """Return the node indices of the membrane's triangles (F, 3), in 2-D of its edges (F, 2)."""
-        law = self.model.cells.membranes[0].law
-        if isinstance(law, Shell):
-            return law.topology.faces.astype(np.int64)
-        nodes = np.arange(len(self.snapshots[0][1]))
+    def _faces(self, membrane: int) -> np.ndarray:
+        """Return the node indices of a membrane's triangles (F, 3), in 2-D of its edges (F, 2)."""
+        one = self.model.cells.membranes[membrane]
+        if isinstance(one.law, Shell):
+            return one.law.topology.faces.astype(np.int64)
+        nodes = np.arange(one.nodes.stop - one.nodes.start)
         return np.stack([nodes, (nodes + 1) % len(nodes)], axis=1)

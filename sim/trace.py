@@ -95,6 +95,8 @@ class Trace:
     flow
         The empty channel's steady flow: ``mean_gap_velocity`` (m/s), ``reynolds`` (1) and other
         numbers of the pre-flight check, by name, in SI.
+    nucleus, nucleus_faces
+        The same of the nucleus as `snapshots` and `faces` of the cell; None without one.
     """
 
     samples: Mapping[str, np.ndarray]
@@ -104,6 +106,8 @@ class Trace:
     outcome: Outcome
     config: SimulationConfig
     flow: Mapping[str, float] = field(default_factory=dict)
+    nucleus: np.ndarray | None = None
+    nucleus_faces: np.ndarray | None = None
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Return the samples of one column (T,)."""
@@ -140,7 +144,9 @@ def read_trace(folder: Path | str) -> Trace:
     try:
         with h5py.File(folder / "result.h5", "r") as file:
             names = columns(config.numerics.dimension)
-            arrays = [f"trace/{name}" for name in names] + [f"snapshots/{n}" for n in ("time", "vertices", "faces")]
+            inner = ("nucleus", "nucleus_faces") if config.cell.nucleus else ()
+            arrays = [f"trace/{name}" for name in names]
+            arrays += [f"snapshots/{name}" for name in ("time", "vertices", "faces", *inner)]
             for name in ("trace", "snapshots", *arrays):
                 if not isinstance(file.get(name, getlink=True), h5py.HardLink):
                     raise KeyError(f"/{name} is missing or a link out of the file")
@@ -154,6 +160,7 @@ def read_trace(folder: Path | str) -> Trace:
                 outcome=Outcome[str(file.attrs["outcome"])],
                 config=config,
                 flow=json.loads(str(file.attrs["flow"])),
+                **{name: np.asarray(file[f"snapshots/{name}"]) for name in inner},
             )
         _check_arrays(trace)
     except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
@@ -204,6 +211,9 @@ def write_result(path: Path, trace: Trace, features: Mapping[str, float | None])
         group.create_dataset("time", data=trace.snapshot_time).attrs["unit"] = "s"
         group.create_dataset("vertices", data=trace.snapshots).attrs["unit"] = "m"
         group.create_dataset("faces", data=trace.faces)
+        if trace.nucleus is not None:
+            group.create_dataset("nucleus", data=trace.nucleus).attrs["unit"] = "m"
+            group.create_dataset("nucleus_faces", data=trace.nucleus_faces)
         _write_vtkhdf(file, trace)
 
 
