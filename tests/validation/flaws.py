@@ -4,7 +4,7 @@ import importlib
 
 import numpy as np
 
-from sim import shell
+from sim import coupling, shell
 from sim.cases import flow
 from sim.fluid import make_fluid_model, moments
 from sim.grid import make_grid
@@ -75,3 +75,21 @@ def swollen_rest(monkeypatch, module):
     """Membranes are at rest 2 % larger than they should be."""
     right = shell.measure
     monkeypatch.setattr(shell, "measure", lambda nodes, faces: right(1.02 * nodes, faces))
+
+
+def nearest_node(monkeypatch, module):
+    """Membranes feel and push the flow at the nearest lattice node instead of where they are."""
+    right = coupling.ibm.weights
+    monkeypatch.setattr(coupling.ibm, "weights", lambda kernel, x, *rest: right(kernel, np.round(x), *rest))
+
+
+def stiff_springs(monkeypatch, module, factor=1.1):
+    """Membranes in shear are `factor` times as stiff as they should be."""
+    target = importlib.import_module(f"sim.cases.{module}")
+    right = target.build
+
+    def broken(config):
+        cell = config.cell.model_copy(update={"ks": factor * config.cell.ks})
+        return right(config.model_copy(update={"cell": cell}))
+
+    monkeypatch.setattr(target, "build", broken)
