@@ -269,10 +269,11 @@ def capsule(
 
     Notes
     -----
-    Against the boundary-element solution D comes out too large, least for a stiff surface and large Ca. At Ca = 0.15,
-    neo-Hookean, D falls by 1.2 % with 12 instead of 8 nodes to the radius, by 0.9 % in a box of twelve radii, by 0.5 %
-    at Re = 0.03 and by 1.7 % with the 2-point kernel. The neo-Hookean sphere misses the published D, which lies 4 %
-    below the boundary-element solution: by 9 % at Ca = 0.15 and 6 % at 0.3, where 12 nodes to the radius change nothing.
+    Against the boundary-element solution D comes out up to 5 % too large (springs at Ca = 0.3: 2.5 % too small). At
+    Ca = 0.15 and γt = 3 a neo-Hookean sphere has 0.2850, with 12 nodes to the radius 0.2815 (Re 0.12), in a box of
+    twelve radii 0.2825 (Re 0.08), at Re 0.03 0.2836, with the 2-point kernel 0.2802.
+    It misses the published D, which lies 4 % below the boundary-element solution: by 9 % at Ca = 0.15 and by 6 % at
+    0.3, where 12 nodes to the radius make next to no difference.
     """
     solution = read_reference("capsule3d_shear_stokes_bem").where(law=law)
     rows: list[Row] = []
