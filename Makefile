@@ -9,7 +9,7 @@ demo: $(VENV)/.installed          ## the main job: squeeze one cell, picture it,
 	$(BIN)/python examples/01_squeeze.py --out demo
 
 test: $(VENV)/.installed-test     ## fast tests, under 6 minutes on 2 cores with cold JIT
-	$(BIN)/python -m pytest -q -m "not slow and not validation"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not validation"
 
 test-all: $(VENV)/.installed-test ## all tests
 	$(BIN)/python -m pytest -q

@@ -51,7 +51,7 @@ def read_checkpoint(path: Path, model: Model, state: State, recorder: Recorder) 
 
     try:
         with h5py.File(path, "r") as file:
-            if str(file.attrs["config"]) != model.config.to_toml() or file["f"].shape != state.fluid.f.shape:
+            if str(file.attrs["config"]) != model.config.to_toml():
                 return False
             _restore(file, model, state, recorder)
     except (OSError, KeyError, ValueError, TypeError, RuntimeError):
@@ -61,17 +61,20 @@ def read_checkpoint(path: Path, model: Model, state: State, recorder: Recorder) 
 
 def _restore(file: h5py.File, model: Model, state: State, recorder: Recorder) -> None:
     read = {name: np.asarray(file[f"cell/{name}"]) for name in (*_CELL, "box")}
-    rows, names = np.asarray(file["rows"]), [str(name) for name in file["rows"].attrs["names"]]
+    rows, names = np.asarray(file["rows"]), np.asarray(file["rows"].attrs["names"]).tolist()
     times, vertices = np.asarray(file["snapshots/time"]), np.asarray(file["snapshots/vertices"])
     f = np.asarray(file["f"])
+    steps, drive, slip = (np.asarray(file.attrs[name]).tolist() for name in ("steps", "drive", "cell"))
+    if f.shape != state.fluid.f.shape or read["x"].shape != state.cell.x.shape:
+        raise ValueError("not the arrays of this run")
     # From here on nothing can fail.
     state.fluid.f[:] = f
-    state.steps, state.fluid.steps, recorder.snapshot_stride = (int(n) for n in file.attrs["steps"])
-    force, state.drive.integral = (float(v) for v in file.attrs["drive"])
+    state.steps, state.fluid.steps, recorder.snapshot_stride = steps
+    force, state.drive.integral = drive
     state.drive.model = dataclasses.replace(state.drive.model, force=(force, *state.drive.model.force[1:]))
     _restore_cell(read, model, state)
-    state.cell.slip, state.cell.wall_distance = (float(v) for v in file.attrs["cell"])
-    recorder.rows = [dict(zip(names, map(float, row), strict=True)) for row in rows]
+    state.cell.slip, state.cell.wall_distance = slip
+    recorder.rows = [dict(zip(names, row, strict=True)) for row in rows.tolist()]
     recorder.snapshots = list(zip(times.tolist(), vertices, strict=True))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 
 from sim.cell import CellModel, Ring
@@ -80,8 +82,7 @@ def move(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) ->
     LostMembrane
         If a node has no finite position or is off the grid.
     """
-    _, *strides = fluid_model.grid.strides
-    kernels = ibm if len(strides) == 1 else ibm3d
+    kernels, strides = _kernels(fluid_model)
     kernels.interpolate(*strides, cell.base, cell.weight, *fluid.velocity, cell.velocity)
     kernels.clear(*strides, cell.base, *fluid.force)
     cell.slip = membrane.advance(cell.x, cell.velocity, cell.force, model.mobility)
@@ -120,13 +121,15 @@ def _locate(cell: Cell, fluid_model: FluidModel) -> bool:
 
 def spread(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
     """Give the membranes' forces to the fluid."""
-    _, *strides = fluid_model.grid.strides
-    if len(strides) == 1:
-        ibm.weights(model.kernel, cell.x, *strides, cell.base, cell.weight)
-        ibm.spread(cell.force, *strides, cell.base, cell.weight, *fluid.force)
-    else:
-        ibm3d.weights(model.kernel, cell.x, fluid_model.grid.shape, cell.base, cell.weight)
-        ibm3d.spread(cell.force, *strides, cell.base, cell.weight, *fluid.force)
+    kernels, strides = _kernels(fluid_model)
+    kernels.weights(model.kernel, cell.x, fluid_model.grid.shape, cell.base, cell.weight)
+    kernels.spread(cell.force, *strides, cell.base, cell.weight, *fluid.force)
+
+
+def _kernels(fluid_model: FluidModel) -> tuple[Any, tuple[int, ...]]:
+    """Return the kernels of the dimension, and the strides that they take."""
+    strides = fluid_model.grid.strides[1:]
+    return (ibm if len(strides) == 1 else ibm3d), strides
 
 
 def _add_up_forces(model: CellModel, cell: Cell, fluid_model: FluidModel) -> None:
@@ -139,12 +142,13 @@ def _add_up_forces(model: CellModel, cell: Cell, fluid_model: FluidModel) -> Non
                 x, law.l0, law.theta0, law.ks, law.kb, law.kv, law.area0, pressure, law.ka, force
             )
         else:
-            volume, _ = shell_forces(law, x, cell.velocity[one.nodes], pressure, force, work)
+            volume, _ = shell_forces(law, x, cell.velocity[one.nodes], pressure, force, cast(Workspace, work))
             strain = (volume - law.volume0) / law.volume0
         cell.pressure[index] += law.kv / VOLUME_STEPS * strain
     if model.contact is not None:
         parts = [one.nodes for one in model.membranes]
         repel(model.contact, [cell.x[nodes] for nodes in parts], [cell.force[nodes] for nodes in parts])
-    _, *strides = fluid_model.grid.strides
-    push = membrane.add_wall_forces if len(strides) == 1 else ibm3d.add_wall_forces
-    cell.wall_distance = push(cell.x, model.distance, *strides, model.wall_force, model.wall_range, cell.force)
+    kernels, strides = _kernels(fluid_model)
+    cell.wall_distance = kernels.add_wall_forces(
+        cell.x, model.distance, *strides, model.wall_force, model.wall_range, cell.force
+    )

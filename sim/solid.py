@@ -117,20 +117,20 @@ def _inside(config: ChannelConfig, solid: Trimesh, axes: list[np.ndarray]) -> np
 def _wall_distance(config: ChannelConfig, solid: Trimesh, points: np.ndarray, dx: float) -> np.ndarray:
     """Return the distance (n,) of points from the solid's surface without its two ends, m."""
     import trimesh
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     x = solid.triangles[:, :, 0] * UM
     tolerance = 1e-3 * config.length
     at_end = (abs(x - config.x_start) < tolerance).all(axis=1) | (abs(x - config.x_end) < tolerance).all(axis=1)
-    vertices, faces = trimesh.remesh.subdivide_to_size(solid.vertices, solid.faces[~at_end], 2 * dx / UM, max_iter=40)
-    triangles, points = np.asarray(vertices)[faces], points / UM
+    divided = trimesh.remesh.subdivide_to_size(solid.vertices, solid.faces[~at_end], 2 * dx / UM, max_iter=40)
+    triangles, points = np.asarray(divided[0])[np.asarray(divided[1])], points / UM
     centres = triangles.mean(axis=1)
     reach = np.linalg.norm(triangles - centres[:, None], axis=2).max()
-    tree = cKDTree(centres)
+    tree = KDTree(centres)
     best = np.empty(len(points))
     for part in np.array_split(np.arange(len(points)), max(1, len(points) // CHUNK)):
         # The nearest triangle's centre is no farther than the nearest centre's triangle, and its own reach.
-        nearest, _ = tree.query(points[part])
+        nearest = tree.query(points[part])[0]
         candidates = tree.query_ball_point(points[part], nearest + reach)
         count = np.array([len(some) for some in candidates])
         triangle, point = np.concatenate(candidates), np.repeat(points[part], count, axis=0)

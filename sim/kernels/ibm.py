@@ -3,6 +3,8 @@
 Kernels: 2-point hat, 3-point of Roma et al. 1999, 4-point of Peskin 2002. Positions are in lattice
 units, node (i, j) of the grid at (i, j). The sums run in the order of the membrane nodes, so that
 results do not depend on anything else.
+
+The wall's repulsion of a node closer than d0 has the energy ⅓ kw d0 (1 - d/d0)³, kw being the node's largest force.
 """
 
 import math
@@ -59,7 +61,7 @@ def locate(x, reach, low, high, new_low, new_high):
 
 
 @numba.njit(cache=True, nogil=True)
-def weights(kind, x, stride, base, weight):
+def weights(kind, x, shape, base, weight):
     """Find the lattice nodes around each membrane node and their weights.
 
     Parameters
@@ -68,15 +70,15 @@ def weights(kind, x, stride, base, weight):
         Width of the kernel: 2, 3 or 4.
     x
         Positions (V, 2), lattice units.
-    stride
-        Row length of the flat grid.
+    shape
+        Nodes of the grid along each axis.
     base, weight
         Output: flat index of the first of 4 × 4 nodes (V,), and weights along each axis (V, 2, 4);
         narrower kernels have zeros.
     """
     for k in range(x.shape[0]):
         ix, iy = math.floor(x[k, 0]) - 1, math.floor(x[k, 1]) - 1
-        base[k] = iy * stride + ix
+        base[k] = iy * shape[0] + ix
         for m in range(4):
             weight[k, 0, m] = phi(kind, x[k, 0] - (ix + m))
             weight[k, 1, m] = phi(kind, x[k, 1] - (iy + m))
@@ -118,3 +120,37 @@ def interpolate(stride, base, weight, ux, uy, velocity):
                 sum_y += share * uy[row + m]
         velocity[k, 0] = sum_x
         velocity[k, 1] = sum_y
+
+
+@numba.njit(cache=True, nogil=True)
+def add_wall_forces(x, distance, stride, strength, reach, force):
+    """Add the wall's repulsion to `force` (V, 2); return the smallest wall distance of a node.
+
+    Parameters
+    ----------
+    x
+        Positions (V, 2), lattice units.
+    distance
+        Distance to the nearest wall at the grid's nodes, positive in the fluid, flat; it is
+        interpolated bilinearly, and the force is the exact gradient of that.
+    stride
+        Row length of the flat grid.
+    strength
+        kw: largest force of each node (V,).
+    reach
+        d0, lattice units.
+    """
+    smallest = math.inf
+    for k in range(x.shape[0]):
+        ix, iy = math.floor(x[k, 0]), math.floor(x[k, 1])
+        tx, ty = x[k, 0] - ix, x[k, 1] - iy
+        i = iy * stride + ix
+        d00, d10 = distance[i], distance[i + 1]
+        d01, d11 = distance[i + stride], distance[i + stride + 1]
+        d = (1 - ty) * ((1 - tx) * d00 + tx * d10) + ty * ((1 - tx) * d01 + tx * d11)
+        smallest = min(smallest, d)
+        if d < reach:
+            push = strength[k] * (1.0 - d / reach) ** 2
+            force[k, 0] += push * ((1 - ty) * (d10 - d00) + ty * (d11 - d01))
+            force[k, 1] += push * ((1 - tx) * (d01 - d00) + tx * (d11 - d10))
+    return smallest

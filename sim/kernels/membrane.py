@@ -1,4 +1,4 @@
-"""Forces of a closed ring of nodes and of the walls on it, each the exact gradient of an energy.
+"""Forces of a closed ring of nodes, each the exact gradient of an energy.
 
 Energies (per unit depth), with edge lengths l, turning angles θ, area A, perimeter L and their
 values at rest l0, θ0, A0, L0:
@@ -7,7 +7,6 @@ values at rest l0, θ0, A0, L0:
     bending     ½ (kb / l0) (θ - θ0)²        per node
     area        ½ kv (A - A0)² / A0 + λ (A - A0)    once, λ being held
     perimeter   ½ ka (L - L0)² / L0          once
-    wall        ⅓ kw l0 d0 (1 - d / d0)³     per node closer than d0 to a wall
 """
 
 import math
@@ -60,40 +59,6 @@ def ring_forces(x, l0, theta0, ks, kb, kv, area0, multiplier, ka, force):
         force[j, 0] += moment * (gix + gkx)
         force[j, 1] += moment * (giy + gky)
     return strain
-
-
-@numba.njit(cache=True, nogil=True)
-def add_wall_forces(x, distance, stride, strength, reach, force):
-    """Add the wall's repulsion to `force` (V, 2); return the smallest wall distance of a node.
-
-    Parameters
-    ----------
-    x
-        Positions (V, 2), lattice units.
-    distance
-        Distance to the nearest wall at the grid's nodes, positive in the fluid, flat; it is
-        interpolated bilinearly, and the force is the exact gradient of that.
-    stride
-        Row length of the flat grid.
-    strength
-        kw l0: largest force of each node (V,).
-    reach
-        d0, lattice units.
-    """
-    smallest = math.inf
-    for k in range(x.shape[0]):
-        ix, iy = math.floor(x[k, 0]), math.floor(x[k, 1])
-        tx, ty = x[k, 0] - ix, x[k, 1] - iy
-        i = iy * stride + ix
-        d00, d10 = distance[i], distance[i + 1]
-        d01, d11 = distance[i + stride], distance[i + stride + 1]
-        d = (1 - ty) * ((1 - tx) * d00 + tx * d10) + ty * ((1 - tx) * d01 + tx * d11)
-        smallest = min(smallest, d)
-        if d < reach:
-            push = strength[k] * (1.0 - d / reach) ** 2
-            force[k, 0] += push * ((1 - ty) * (d10 - d00) + ty * (d11 - d01))
-            force[k, 1] += push * ((1 - tx) * (d01 - d00) + tx * (d11 - d10))
-    return smallest
 
 
 @numba.njit(cache=True, nogil=True)

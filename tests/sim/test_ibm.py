@@ -16,7 +16,7 @@ def coupling(kind, seed, count=30):
     rng = np.random.default_rng(seed)
     x = rng.uniform([3, 3], [28, 16], (count, 2))
     base, weight = np.empty(count, dtype=np.int64), np.empty((count, 2, 4))
-    ibm.weights(kind, x, SHAPE[0], base, weight)
+    ibm.weights(kind, x, SHAPE, base, weight)
     return rng, x, base, weight
 
 
@@ -43,7 +43,7 @@ def test_adjoint_check_sees_other_weights(kind):
     rng, x, base, weight = coupling(kind, 1)
     force, u = rng.standard_normal(x.shape), rng.standard_normal((2, SHAPE[0] * SHAPE[1]))
     fx, fy = spread(base, weight, force)
-    ibm.weights(kind, x + np.array([0.1, 0.0]), SHAPE[0], base, weight)
+    ibm.weights(kind, x + np.array([0.1, 0.0]), SHAPE, base, weight)
     velocity = np.empty_like(x)
     ibm.interpolate(SHAPE[0], base, weight, u[0], u[1], velocity)
     assert abs((fx * u[0] + fy * u[1]).sum() - (force * velocity).sum()) > 1e-3

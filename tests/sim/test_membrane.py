@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim import mesh
-from sim.kernels import membrane
+from sim.kernels import ibm, membrane
 
 TERMS = {
     "stretching": {"ks": 0.7},
@@ -109,7 +109,7 @@ def test_wall_force_is_minus_the_gradient_and_pushes_away():
     x = np.column_stack([rng.uniform(5, 30, 40), rng.uniform(2.0, 3.4, 40)])
     force = np.zeros_like(x)
     strength = rng.uniform(0.2, 0.4, len(x))
-    nearest = membrane.add_wall_forces(x, field.T.ravel(), 40, strength, 1.2, force)
+    nearest = ibm.add_wall_forces(x, field.T.ravel(), 40, strength, 1.2, force)
     exact = naive.gradient(lambda y: naive.wall_energy(y, field, strength, 1.2), x, 1e-6)
     assert force == pytest.approx(-exact, abs=1e-8)
     assert nearest == pytest.approx((x[:, 1] - 1.5).min())

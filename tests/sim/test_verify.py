@@ -1,6 +1,7 @@
 """`python -m sim.verify`: as a user calls it, and every case fails when the physics is broken."""
 
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -133,7 +134,8 @@ def test_quiet_says_nothing(tmp_path):
 
 def test_an_interrupt_ends_with_130_and_no_traceback(tmp_path):
     command = [sys.executable, "-m", "sim.verify", "--case", "cylinder", "--fresh"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background job ignores it
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=heed) as process:
         time.sleep(4)
         process.send_signal(signal.SIGINT)
         _, message = process.communicate(timeout=60)
