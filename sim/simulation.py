@@ -226,8 +226,9 @@ def _advance_to_sample(model: Model, state: State, steps: int) -> float:
         except LostMembrane as error:
             raise _unstable(model, state, "a membrane node has no finite position or left the grid") from error
         slip = max(slip, state.cell.slip)
-        if not state.cell.wall_distance > 0:
-            raise _unstable(model, state, str(wall_trouble(model.channel, state.cell)))
+        trouble = wall_trouble(model.channel, state.cell)
+        if trouble is not None:
+            raise _unstable(model, state, trouble)
     return slip
 
 
