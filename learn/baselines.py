@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from bridge.command import Exit, InputError, parse_arguments, print_json, progress, run_command, say
+from bridge.command import InputError, parse_arguments, progress, run_command
 from learn.config import TrainConfig, load_config, parse_config
-from learn.outputs import check_folder, new_folder, save_report, save_table
+from learn.outputs import check_folder, new_folder, save_report, save_table, tell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,11 +72,7 @@ def main(argv: list[str]) -> int:
     cells = load_cells(arguments.dataset, config)
     with progress("baselines", arguments.quiet) as bar:
         report = run(cells, config, arguments.repeats, arguments.out, bar.update)
-    say(describe(report), arguments.quiet)
-    say(f"figures and tables: {arguments.out}", arguments.quiet)
-    if arguments.json:
-        print_json({"out": str(arguments.out), **report})
-    return Exit.DONE
+    return tell(report, describe(report), arguments)
 
 
 def run(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from bridge.command import Exit, InputError, print_json, progress, run_command, say
+from bridge.command import InputError, progress, run_command
 from learn.config import TrainConfig
-from learn.outputs import check_folder, new_folder, save_report, save_table
+from learn.outputs import check_folder, new_folder, save_report, save_table, tell
 from learn.settings import parse_settings
 
 if TYPE_CHECKING:
@@ -60,11 +60,7 @@ def main(argv: list[str]) -> int:
     cells = replace(cells, simulated=cells.source >= len(options.dataset))
     with progress("curve", options.quiet) as bar:
         report = run(cells, config, sorted(options.sizes), options.resamples, options.out, bar.update)
-    say(describe(report), options.quiet)
-    say(f"figure and tables: {options.out}", options.quiet)
-    if options.json:
-        print_json({"out": str(options.out), **report})
-    return Exit.DONE
+    return tell(report, describe(report), options)
 
 
 def run(

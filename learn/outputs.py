@@ -6,9 +6,9 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from bridge.command import InputError, check_output, replacing, write_text
+from bridge.command import Exit, InputError, check_output, print_json, replacing, say, write_text
 
 REPORT = "report.json"
 """What a command's ``--json`` prints, in the folder that it leaves."""
@@ -49,3 +49,31 @@ def save_table(path: Path, columns: Mapping[str, Any]) -> None:
 def save_report(folder: Path, report: Mapping[str, Any]) -> None:
     """Write a command's report into its folder."""
     write_text(folder / REPORT, json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+class Options(Protocol):
+    """What the commands that leave such a folder have in common."""
+
+    @property
+    def out(self) -> Path:
+        """The folder."""
+        ...
+
+    @property
+    def json(self) -> bool:
+        """Whether the report goes to standard output."""
+        ...
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing else is said."""
+        ...
+
+
+def tell(report: Mapping[str, Any], text: str, options: Options) -> int:
+    """Say what a report comes to and where its folder is, print it if asked for, and return the exit code."""
+    say(text, options.quiet)
+    say(f"figures and tables: {options.out}", options.quiet)
+    if options.json:
+        print_json({"out": str(options.out), **report})
+    return Exit.DONE
