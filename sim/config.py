@@ -14,9 +14,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from sim.command import InputError
+from sim.section import Section
 
 PHYSICS_VERSION = 3
 """Raised whenever the same configuration gives other results."""
@@ -35,18 +36,7 @@ class ConfigError(InputError):
     """A configuration that cannot be simulated."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_truth_values(cls, value: Any) -> Any:
-        if isinstance(value, bool):
-            raise ValueError("true and false are no values of this field")
-        return value
-
-
-class FluidConfig(_Section):
+class FluidConfig(Section):
     """The medium and what drives it; give exactly one drive."""
 
     density: float = Field(default=1000.0, gt=0)
@@ -75,7 +65,7 @@ class FluidConfig(_Section):
         return self
 
 
-class ChannelConfig(_Section):
+class ChannelConfig(Section):
     """The channel; x = 0 is the entry plane of the (first) constriction, y = 0 its centre line."""
 
     kind: Literal["constriction", "straight", "couette", "polygon", "mask", "stl", "cylinder"] = "constriction"
@@ -152,7 +142,7 @@ class ChannelConfig(_Section):
         return self.gap if self.kind in ("straight", "couette", "cylinder") else self.width
 
 
-class NucleusConfig(_Section):
+class NucleusConfig(Section):
     """A stiffer body within the cell: a second membrane that the first one keeps off (both dimensions)."""
 
     diameter: float = Field(gt=0)
@@ -167,7 +157,7 @@ class NucleusConfig(_Section):
     """Constraint on its volume, in 2-D area (N/m²)."""
 
 
-class CellConfig(_Section):
+class CellConfig(Section):
     """The cell: a closed membrane of springs around the medium. In 2-D all constants are per metre of depth."""
 
     diameter: float = Field(gt=0)
@@ -202,7 +192,7 @@ class CellConfig(_Section):
     """Where the cell's centre starts, along the optical axis, 0 = mid-depth (3-D) (m)."""
 
 
-class NumericsConfig(_Section):
+class NumericsConfig(Section):
     """How it is computed; what is left out is chosen by the pre-flight check and written to the run's config.toml."""
 
     dimension: Literal[2, 3] = 2
@@ -233,22 +223,26 @@ class NumericsConfig(_Section):
     """Precision of the flow; the membrane is always float64 (-)."""
     steady_tolerance: float = Field(default=1e-5, gt=0)
     """The flow is steady when its rate changes by less than this fraction per 500 steps (-)."""
+    start: Literal["steady", "rest"] = "steady"
+    """Flow that the cell is put into: `steady`, that of the empty channel, or `rest`, a fluid that stands still (-)."""
     max_time: float | None = Field(default=None, gt=0)
     """End of the simulation, if the cell is not out by then; by default 8 times the empty channel's transit (s)."""
 
 
-class OutputConfig(_Section):
+class OutputConfig(Section):
     """What is recorded."""
 
     every: float | None = Field(default=None, gt=0)
     """Interval between samples; by default the gap flow's time over half a lattice spacing (s)."""
     snapshots: int = Field(default=120, ge=3, le=100_000)
     """About how many outlines are kept (-)."""
+    stop_x: float | None = None
+    """Where the trailing edge ends the run; by default it goes on until the cell is round again (m)."""
     checkpoint_every: float = Field(default=60.0, gt=0)
     """Interval of the clock on the wall between checkpoints, from which a run that was cut off goes on (s)."""
 
 
-class SimulationConfig(_Section):
+class SimulationConfig(Section):
     """One cell through one channel."""
 
     name: str = Field(default="cell", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
@@ -265,6 +259,22 @@ class SimulationConfig(_Section):
     def _shear_in_couette(self) -> SimulationConfig:
         if (self.fluid.shear_rate is not None) != (self.channel.kind == "couette"):
             raise ValueError('channel.kind = "couette" and fluid.shear_rate (1/s) go together: set both or neither')
+        return self
+
+    @model_validator(mode="after")
+    def _stops_on_the_way(self) -> SimulationConfig:
+        stop, rear = self.output.stop_x, self.cell.start_x - self.cell.diameter / 2
+        if stop is None:
+            return self
+        if self.channel.kind == "couette":
+            raise ValueError(
+                f"output.stop_x = {stop:g} m: a cell in a couette channel passes no place; set numerics.max_time"
+            )
+        if not rear < stop <= self.channel.x_end:
+            raise ValueError(
+                f"output.stop_x = {stop:g} m must lie between the trailing edge at the start, {rear:g} m, and the "
+                f"outlet, {self.channel.x_end:g} m"
+            )
         return self
 
     def digest(self) -> str:

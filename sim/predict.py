@@ -73,6 +73,8 @@ def transit_time(config: SimulationConfig, channel: Channel, gap_velocity: float
 
 
 def exit_position(config: SimulationConfig) -> float:
-    """Return about where the centroid (m) of a cell is when it has left the exit taper and is round again."""
-    channel = config.channel
+    """Return about where the centroid (m) of a cell is at the end: out of the exit taper and round, or at `stop_x`."""
+    channel, stop = config.channel, config.output.stop_x
+    if stop is not None:
+        return min(stop + config.cell.diameter / 2, channel.x_end)
     return min(channel.x_exit + 2.5 * config.cell.diameter, channel.x_end)

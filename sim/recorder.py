@@ -59,7 +59,9 @@ class Recorder:
         rate = flow_rate(state.drive.model, state.fluid, gap)
         self.depth = config.channel.depth if config.numerics.dimension == 2 else 1.0  # 2-D rates are per metre of it
         self.through = config.fluid.shear_rate is None
-        self.gap_velocity = rate / len(gap) * units.velocity if self.through else model.flight.gap_velocity
+        # A fluid at rest has no velocity yet: the predicted one stands for it.
+        known = self.through and config.numerics.start == "steady"
+        self.gap_velocity = rate / len(gap) * units.velocity if known else model.flight.gap_velocity
         self.inlet = channel.section(config.channel.x_start)
         self.outer, *inner = (one.nodes for one in model.cells.membranes)
         self.nucleus = inner[0] if inner else None
@@ -112,8 +114,11 @@ class Recorder:
         channel, dx = config.channel, config.numerics.dx
         if not self.through:
             return Outcome.SHEARED if row["time"] > float(config.numerics.max_time or np.inf) else None
+        stop = config.output.stop_x
+        if stop is not None and row["rear_x"] > stop:
+            return Outcome.REACHED
         left = row["rear_x"] > channel.x_exit
-        if left and abs(row["di"] - self.rows[0]["di"]) < ROUND_AGAIN:
+        if stop is None and left and abs(row["di"] - self.rows[0]["di"]) < ROUND_AGAIN:
             return Outcome.EXITED
         if row["front_x"] > channel.x_end - 3 * dx:
             return Outcome.OUTLET

@@ -118,9 +118,9 @@ def _walls(flight: preflight.Flight) -> Walls:
 
 
 def init(model: Model, on_sample: Iterable[Callable[[Sample], None]] = ()) -> State:
-    """Return the state at which the cell is placed into the steady flow.
+    """Return the state at which the cell is placed into the steady flow, or into a fluid at rest if that is asked for.
 
-    The flow is read from the cache if it was computed before, and computed and stored otherwise.
+    The steady flow is read from the cache if it was computed before, and computed and stored otherwise.
 
     Raises
     ------
@@ -133,7 +133,8 @@ def init(model: Model, on_sample: Iterable[Callable[[Sample], None]] = ()) -> St
             callback(Sample("warm-up", fraction, {}, detail))
 
     fluid, drive = Fluid(model.fluid), start_drive(model.fluid, model.config.numerics.walls == "interpolated")
-    warm_up(model.config, model.controller, fluid, drive, tell)
+    if model.config.numerics.start == "steady":
+        warm_up(model.config, model.controller, fluid, drive, tell)
     return _put_in(model, fluid, drive)
 
 

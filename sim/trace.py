@@ -63,6 +63,7 @@ class Outcome(Enum):
 
     EXITED = "the cell has left the exit taper and is round again"
     OUTLET = "the cell has reached the outlet before it was round again: lengthen channel.outlet_length"
+    REACHED = "the trailing edge has reached output.stop_x"
     SHEARED = "the cell has been sheared for the time asked for"
     STUCK = "the cell does not move: raise fluid.pressure_drop, or lower cell.ks or cell.diameter"
     MAX_STEPS = "the time is over before the cell was out: raise numerics.max_time or fluid.pressure_drop"
@@ -70,8 +71,8 @@ class Outcome(Enum):
 
     @property
     def passed(self) -> bool:
-        """Whether the cell came through the constriction, or was sheared as long as it should be."""
-        return self in (Outcome.EXITED, Outcome.OUTLET, Outcome.SHEARED)
+        """Whether the cell came as far as it should, or was sheared as long as it should be."""
+        return self in (Outcome.EXITED, Outcome.OUTLET, Outcome.REACHED, Outcome.SHEARED)
 
 
 @dataclass(frozen=True)

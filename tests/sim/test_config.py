@@ -81,6 +81,14 @@ def test_configuration_is_frozen():
         ({"fluid": {"pressure_drop": 1.0}}, ["cell is missing"]),
         (MINIMAL | {"fluidd": {}}, ["fluidd", "did you mean 'fluid'"]),
         (MINIMAL | {"cell": 3}, ["cell"]),
+        (changed("numerics", start="warm"), ["numerics.start", "warm", "steady", "rest"]),
+        (changed("output", stop_x=1e-3), ["output.stop_x", "0.001 m", "outlet"]),
+        (changed("output", stop_x=-3e-5), ["output.stop_x", "trailing edge"]),
+        (
+            {"fluid": {"shear_rate": 1e3}, "channel": {"kind": "couette"}, "output": {"stop_x": 0.0}}
+            | {"cell": MINIMAL["cell"]},
+            ["output.stop_x", "couette", "numerics.max_time"],
+        ),
         (MINIMAL | {"name": "../x"}, ["name", "../x"]),
     ],
 )

@@ -164,6 +164,19 @@ def test_a_short_outlet_ends_a_run(small):
     assert trace.outcome is Outcome.OUTLET
 
 
+def test_a_run_ends_where_it_is_told_and_may_start_from_rest(small, small_trace, monkeypatch):
+    monkeypatch.setattr(simulation, "warm_up", None)  # is not called
+    stop = 4e-6
+    trace = simulate(varied(small, numerics__start="rest", output__stop_x=stop))
+    assert trace.outcome is Outcome.REACHED
+    assert trace.outcome.passed
+    assert trace["rear_x"][-2] < stop < trace["rear_x"][-1]
+    assert trace["flow_rate"][0] < 0.02 * small_trace["flow_rate"][0]
+    assert trace["flow_rate"][-1] == pytest.approx(
+        np.interp(stop, small_trace["rear_x"], small_trace["flow_rate"]), 0.1
+    )
+
+
 def test_a_slow_run_keeps_a_bounded_number_of_outlines(small):
     trace = simulate(varied(small, output__snapshots=5))
     assert len(trace.snapshots) <= 12
