@@ -209,6 +209,8 @@ def check_features(dataset: Dataset) -> list[Finding]:
     import numpy as np
     import pandas as pd
 
+    from bridge.records import PARAMETERS
+
     findings, lacking = [], defaultdict(list)
     ids = dataset.table["cell_id"].astype(str).to_numpy()
     for name in map(str, dataset.table):
@@ -216,7 +218,7 @@ def check_features(dataset: Dataset) -> list[Finding]:
         if name in dataset.features:
             findings += _one_feature(dataset, name)
             lacking[tuple(ids[np.isnan(column.to_numpy(float))])].append(name)
-        elif not name.startswith(("sim_", "fold", "pixel_size")) and pd.api.types.is_numeric_dtype(column):
+        elif not name.startswith(PARAMETERS) and pd.api.types.is_numeric_dtype(column):
             remedy = "state the unit, or leave the column out"
             findings.append(Finding("warning", "unit-unknown", f"{name}: no unit", (), remedy))
     for cells, names in lacking.items():

@@ -6,89 +6,61 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from bridge.command import Exit, InputError, check_output, parse_arguments, print_json, progress, run_command, say
 
 if TYPE_CHECKING:
+    from bridge.formats.column_map import ColumnMap
     from bridge.records import Dataset
 
 
-def read_source(path: Path, classes: Sequence[str] = ()) -> Dataset:
-    """Read one source: a folder in the reference layout, or a CSV table.
+def read_source(
+    path: Path, classes: Sequence[str] = (), column_map: ColumnMap | None = None, label: str = ""
+) -> Dataset:
+    """Read one source: a folder in the reference layout, a CSV table, or a table or arrays with a column map.
+
+    Parameters
+    ----------
+    path
+        File or folder.
+    classes
+        Labels that may occur; any, if empty.
+    column_map
+        What its columns mean; needed for all but CSV tables and folders in the reference layout.
+    label
+        Label of all cells, where a column map names none.
 
     Raises
     ------
     InputError
-        If the source is neither, or cannot be used.
+        If the source is none of these, or cannot be used.
     """
-    from bridge.formats.miml_csv import read_csv, read_miml
-
     if path.is_dir():
+        from bridge.formats.miml_csv import read_miml
+
         return read_miml(path, classes)
     if not path.is_file():
         raise InputError(
-            f"{path}: no such file or folder; give a recording, a folder with train_data.csv and Train/, or a CSV table"
+            f"{path}: no such file or folder; give a recording, a folder with train_data.csv and Train/, or a table"
         )
-    if path.suffix.lower() == ".csv":
+    if column_map is not None:
+        from bridge.formats.mapped import read_mapped
+
+        return read_mapped(path, column_map, classes, label)
+    kind = path.name.lower().removesuffix(".gz")
+    if kind.endswith(".csv"):
+        from bridge.formats.miml_csv import read_csv
+
         return read_csv(path, classes)
+    if kind.endswith((".npz", ".tsv", ".txt")):
+        raise InputError(f"{path}: say what its columns mean with --columns map.toml; examples are in examples/maps")
     raise InputError(
-        f"{path}: unknown kind of file {path.suffix!r}; give a recording (video, TIFF stack), a CSV table or a folder "
-        "in the reference layout"
+        f"{path}: unknown kind of file {path.suffix!r}; give a recording (video, TIFF stack), a table, an .npz or a "
+        "folder in the reference layout"
     )
-
-
-def merge(datasets: Sequence[Dataset]) -> Dataset:
-    """Return several datasets as one; what one of them lacks is missing there.
-
-    Raises
-    ------
-    DatasetError
-        If units or picture sizes differ, or a cell's name occurs twice.
-    """
-    import numpy as np
-    import pandas as pd
-
-    from bridge.records import Dataset, DatasetError
-
-    if len(datasets) == 1:
-        return datasets[0]
-    units: dict[str, str] = {}
-    for dataset in datasets:
-        for name, unit in dataset.units.items():
-            if units.setdefault(name, unit) != unit:
-                raise DatasetError(
-                    f"{name} is in {units[name]!r} in one source and {unit!r} in another; "
-                    "ingest them into files of their own, and train on each alone"
-                )
-    table = pd.concat([dataset.table for dataset in datasets], ignore_index=True)
-    twice = table.loc[table["cell_id"].duplicated(), "cell_id"].to_list()
-    if twice:
-        raise DatasetError(f"cell {twice[0]!r} occurs in two sources; rename it or give one source only")
-    text = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
-    table[text] = table[text].fillna("")
-    shapes = {
-        (dataset.images.shape[2:], str(dataset.images.dtype)) for dataset in datasets if dataset.images is not None
-    }
-    if len(shapes) > 1:
-        raise DatasetError(
-            f"pictures of different sizes or depths: {sorted(shapes)}; bring all to one, or ingest apart"
-        )
-    images = present = None
-    if shapes:
-        ((shape, dtype),) = shapes
-        images = np.concatenate([_or_blank(d.images, (len(d), len(d.views), *shape), dtype) for d in datasets])
-        present = np.concatenate([_or_blank(d.views_present, (len(d), len(d.views)), "bool") for d in datasets])
-    sources = [source for dataset in datasets for source in dataset.meta["sources"]]
-    return Dataset(table, units, images=images, views_present=present, meta={"sources": sources})
-
-
-def _or_blank(array: Any, shape: tuple[int, ...], dtype: str) -> Any:
-    import numpy as np
-
-    return np.zeros(shape, dtype) if array is None else array
 
 
 @dataclass(frozen=True)
@@ -99,11 +71,13 @@ class Arguments:
         tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE…", help_behavior_hint="(required)")
     ]
     """Recordings (video, TIFF stack, folder of pictures), folders in the reference layout (train_data.csv, Train/, …),
-    CSV tables."""
+    CSV tables; with --columns any table and .npz arrays."""
     out: Path
     """Dataset to write (.h5)."""
     classes: Annotated[tuple[str, ...], tyro.conf.arg(metavar="LABEL…", help_behavior_hint="(default: any)")] = ()
     """Labels that may occur; another one is an error."""
+    columns: Annotated[Path | None, tyro.conf.arg(metavar="MAP.toml")] = None
+    """What the columns of the tables or .npz arrays mean; see examples/maps."""
     pixel_size: float | None = None
     """Recordings: pixel at the sample (m); required."""
     frame_rate: float | None = None
@@ -115,7 +89,7 @@ class Arguments:
     times: Path | None = None
     """Recordings: time of each frame (s), one in each line, where frames were dropped; by default a steady rate."""
     label: str = ""
-    """Recordings: class of the cells."""
+    """Recordings, and tables whose column map names none: class of the cells."""
     group: str = ""
     """Recordings: what the cells have in common (day, donor, chip); by default the recording's name."""
     json: bool = False
@@ -131,9 +105,15 @@ def main(argv: list[str]) -> int:
     from dataclasses import replace
     from importlib.metadata import version
 
+    from bridge.merge import merge
     from bridge.records import write_dataset
     from bridge.video import is_recording
 
+    column_map = None
+    if arguments.columns is not None:
+        from bridge.formats.column_map import read_column_map
+
+        column_map = read_column_map(arguments.columns)
     parts = []
     with progress("reading", arguments.quiet) as bar:
         for number, path in enumerate(arguments.sources):
@@ -141,7 +121,7 @@ def main(argv: list[str]) -> int:
             if path.exists() and is_recording(path):
                 parts.append(_read_recording(path, arguments, bar.update))
             else:
-                parts.append(read_source(path, arguments.classes))
+                parts.append(read_source(path, arguments.classes, column_map, arguments.label))
     dataset = merge(parts)
     provenance = {"command": "bridge.ingest", "versions": {"mimlab": version("mimlab")}}
     dataset = replace(dataset, meta={**dataset.meta, "provenance": provenance})
@@ -201,6 +181,8 @@ def _report(dataset: Dataset, arguments: Arguments) -> None:
     for source in dataset.meta["sources"]:
         if source.get("pictures_not_listed"):
             say(f"{source['name']}: {source['pictures_not_listed']} pictures that no row names are left out")
+        if source.get("left_out"):
+            say(f"{source['name']}: {source['left_out']} cells with other labels are left out", arguments.quiet)
         if source["format"] == "recording":
             entry, exit_ = (source["constriction"][name] for name in ("entry", "exit"))
             say(

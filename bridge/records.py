@@ -37,6 +37,9 @@ REQUIRED = ("cell_id", "source", "label", "group", "split", "fold")
 """Columns every dataset has. `group` is what must not be divided: run, donor, day or chip; `split` is train, test or
 empty; `fold` is -1 or 0, 1, …"""
 
+PARAMETERS = ("sim_", "condition_", "pixel_size", "fold", "frames")
+"""How the numeric columns begin that are settings or bookkeeping, not measured features."""
+
 MAX_BYTES = 8 * 2**30
 """Largest array that is read at once."""
 
@@ -126,11 +129,7 @@ class Dataset:
     @property
     def features(self) -> list[str]:
         """Names of the numeric columns with a unit that are measured features (not parameters), in file order."""
-        return [
-            name
-            for name in self.table
-            if name in self.units and not name.startswith(("sim_", "pixel_size", "fold", "frames"))
-        ]
+        return [name for name in self.table if name in self.units and not name.startswith(PARAMETERS)]
 
 
 def write_dataset(path: Path | str, dataset: Dataset) -> None:

@@ -80,7 +80,7 @@ def read_miml(folder: Path, classes: Sequence[str] = ()) -> Dataset:
     units |= _scales(frame, units) | _side_car(folder)
     listed = sum(len(views) for views in pictures.values())
     images, present = stack_pictures(pictures)
-    source = {"format": "miml", "name": folder.name, "sha256": {path.name: _sha256(path) for path in tables}}
+    source = {"format": "miml", "name": folder.name, "sha256": {path.name: sha256(path) for path in tables}}
     source["pictures_not_listed"] = sum(1 for path in folder.rglob("*.png")) - listed
     return Dataset(frame, units, images=images, views_present=present, meta={"sources": [source]})
 
@@ -111,7 +111,7 @@ def read_csv(path: Path, classes: Sequence[str] = ()) -> Dataset:
         _add(records, cell.cell_id, table, cell, cell.split)
     frame = pd.DataFrame([record["row"] for record in records.values()])
     units = {column.name: column.unit for column in table.columns if column.unit}
-    source = {"format": "csv", "name": path.name, "sha256": {path.name: _sha256(path)}}
+    source = {"format": "csv", "name": path.name, "sha256": {path.name: sha256(path)}}
     return Dataset(frame, units | _scales(frame, units), meta={"sources": [source]})
 
 
@@ -223,8 +223,10 @@ def _side_car(folder: Path) -> dict[str, str]:
         raise DatasetError(f"{path}: damaged ({error!r}); remove it, units are then unknown") from error
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def sha256(path: Path) -> str:
+    """Return the digest of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_miml(folder: Path, dataset: Dataset) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Sequence
@@ -11,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from bridge.formats.text import read_text, split_rows
 from bridge.records import DatasetError
 
 SCALE_LOST = "1 (min-max, scale lost)"
@@ -29,7 +28,7 @@ _ALIASES = {
     # not "deform": in deformability cytometry that is 1 - circularity
     "deformation_index": ("deformability", "deformationindex", "di"),
 }
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 """A number as tables hold it; Python reads more, such as 8_5."""
 _TEXT = ("cell_id", "label", "group", "split")
 _UNITS = {
@@ -138,39 +137,15 @@ def read_table(path: Path, classes: Sequence[str] = (), require: Sequence[str] =
 
 
 def read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Return the header and the numbered rows, all of the header's length."""
-    raw = path.read_bytes()
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        kind = (
-            "it looks like UTF-16"
-            if raw[:2] in (b"\xff\xfe", b"\xfe\xff")
-            else f"byte {raw[error.start]:#04x} at {error.start}"
-        )
-        raise DatasetError(f"{path}: not UTF-8 text ({kind}); save it as CSV UTF-8") from error
-    if "\0" in text:
-        raise DatasetError(f"{path}: not text (it holds zero bytes); save it as CSV UTF-8")
-    try:
-        rows = [(i, row) for i, row in enumerate(csv.reader(io.StringIO(text, newline="")), start=1) if any(row)]
-    except csv.Error as error:
-        raise DatasetError(f"{path}: not a CSV table ({error}); export it again") from error
-    if not rows:
-        raise DatasetError(f"{path}: empty; a header and at least one cell are needed")
-    header = [name.strip() for name in rows[0][1]]
-    if len(header) == 1:
-        sign = next((s for s in (";", "\t", "|") if s in header[0]), None)
-        found = f"separated by {sign!r}" if sign else f"one column only, {header[0]!r}"
-        raise DatasetError(f"{path}: row 1: {found}; export it comma-separated, with decimal points")
-    if len(rows) == 1:
-        raise DatasetError(f"{path}: a header but no cell; add rows or leave the file out")
-    for number, row in rows[1:]:
-        if len(row) != len(header):
-            raise DatasetError(
-                f"{path}: row {number}: {len(row)} fields where the header has {len(header)} "
-                f"({','.join(row)[:60]!r}); separate by commas, write decimals with a point"
-            )
-    return header, rows[1:]
+    """Return the header and the numbered rows of a comma-separated table, all of the header's length."""
+    text = read_text(path)
+    first = next((line for line in text.splitlines() if line.strip(", \t")), "")
+    if first and "," not in first:
+        sign = next((s for s in (";", "\t", "|") if s in first), None)
+        found = f"separated by {sign!r}" if sign else f"one column only, {first.strip()!r}"
+        remedy = "export it comma-separated, with decimal points, or describe it by a column map (--columns)"
+        raise DatasetError(f"{path}: row 1: {found}; {remedy}")
+    return split_rows(path, text, "comma")
 
 
 def _column(header: str) -> Column:
@@ -198,13 +173,13 @@ def _is_numeric(column: Column, texts: list[str]) -> bool:
     if column.unit:
         return True
     filled = [text.strip() for text in texts if text.strip()]
-    return bool(filled) and all(_NUMBER.fullmatch(text) for text in filled)
+    return bool(filled) and all(NUMBER.fullmatch(text) for text in filled)
 
 
 def _number(path: Path, row: int, column: Column, text: str) -> float:
     if text.lower() in ("", "nan", "na"):
         return math.nan
-    value = float(text) if _NUMBER.fullmatch(text) else math.inf
+    value = float(text) if NUMBER.fullmatch(text) else math.inf
     if not math.isfinite(value):
         raise DatasetError(
             f"{path}: row {row}: {column.header} = {text!r} is no number; write it with a decimal point, "

@@ -4,7 +4,8 @@ import pytest
 from miml_folders import BAD, make_folder
 
 from bridge.command import InputError
-from bridge.ingest import merge, read_source
+from bridge.ingest import read_source
+from bridge.merge import merge
 from bridge.records import DatasetError, read_dataset
 
 
