@@ -8,6 +8,8 @@ import errno
 import functools
 import io
 import os
+import platform
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -23,7 +25,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
     """Yield a temporary name beside `path`; rename it to `path` if the block succeeds.
 
     Works for files and for folders. A failure leaves an earlier `path` as it was and
-    removes what was half written. The temporary name keeps the suffix of `path`.
+    removes what was half written. The temporary name keeps the suffix of `path` and says who writes: host and process.
 
     Raises
     ------
@@ -32,11 +34,13 @@ def replacing(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    # Neither a process on another machine nor one before this of the same number may have the same name.
+    owner = f"{platform.node()}-{os.getpid()}-{secrets.token_hex(3)}"
+    part = path.with_name(f".{path.stem}.{owner}.part{path.suffix}")
     try:
         yield part
-        if part.is_file():
-            with part.open("rb+") as stream:
+        for file in [part] if part.is_file() else [inner for inner in part.rglob("*") if inner.is_file()]:
+            with file.open("rb+") as stream:
                 os.fsync(stream.fileno())
         os.replace(part, path)
     except OSError as error:

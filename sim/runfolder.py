@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import errno
+import functools
 import importlib.metadata
 import json
 import os
@@ -58,7 +59,12 @@ def existing(folder: Path) -> dict[str, Any] | None:
 
 
 def write_run(
-    folder: Path, simulate: Callable[[], Trace], description: str, movie: str | None = None, quiet: bool = True
+    folder: Path,
+    simulate: Callable[[], Trace],
+    description: str,
+    movie: str | None = None,
+    quiet: bool = True,
+    picture: bool = True,
 ) -> dict[str, Any]:
     """Simulate and write the run folder; return what ``features.json`` holds.
 
@@ -78,9 +84,11 @@ def write_run(
         ``gif`` or ``mp4``: film the run, too.
     quiet
         Whether to keep the movie's progress to oneself.
+    picture
+        Whether to draw ``summary.png``.
     """
     try:
-        return _write_run(folder, simulate, description, movie, quiet)
+        return _write_run(folder, simulate, description, movie, quiet, picture)
     except OSError as error:
         result = existing(folder) if error.errno in (errno.ENOTEMPTY, errno.EEXIST) else None
         if result is None:
@@ -101,7 +109,7 @@ def add_movie(folder: Path, movie: str, quiet: bool = True) -> None:
 
 
 def _write_run(
-    folder: Path, simulate: Callable[[], Trace], description: str, movie: str | None, quiet: bool
+    folder: Path, simulate: Callable[[], Trace], description: str, movie: str | None, quiet: bool, picture: bool
 ) -> dict[str, Any]:
     with replacing(folder) as part:
         part.mkdir()
@@ -114,7 +122,8 @@ def _write_run(
         _write_csv(part / "trace.csv", trace)
         (part / "features.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         write_result(part / "result.h5", trace, {name: f["value"] for name, f in result["features"].items()})
-        _write_summary(part / "summary.png", trace)
+        if picture:
+            _write_summary(part / "summary.png", trace)
         if movie:
             from sim.movie import write_movie
 
@@ -161,9 +170,6 @@ def _write_summary(path: Path, trace: Trace) -> None:
 
 
 def _provenance(started: datetime, seconds: float) -> dict[str, Any]:
-    versions = {name: importlib.metadata.version(name) for name in ("numpy", "numba", "scipy", "h5py")}
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        versions["mimlab"] = importlib.metadata.version("mimlab")
     return {
         "started": started.isoformat(timespec="seconds"),
         "wall_time_s": round(seconds, 2),
@@ -172,12 +178,21 @@ def _provenance(started: datetime, seconds: float) -> dict[str, Any]:
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
         "python": platform.python_version(),
-        "versions": versions,
+        "versions": _versions(),
         "physics_version": PHYSICS_VERSION,
         "commit": _commit(),
     }
 
 
+@functools.cache
+def _versions() -> dict[str, str]:
+    versions = {name: importlib.metadata.version(name) for name in ("numpy", "numba", "scipy", "h5py")}
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        versions["mimlab"] = importlib.metadata.version("mimlab")
+    return versions
+
+
+@functools.cache
 def _commit() -> str | None:
     """Return the commit of the source tree, if it is a git checkout."""
     try:
