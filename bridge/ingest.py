@@ -50,6 +50,10 @@ def read_source(
         from bridge.formats.mapped import read_mapped
 
         return read_mapped(path, column_map, classes, label)
+    if path.suffix.lower() == ".rtdc":
+        from bridge.formats.rtdc import read_rtdc
+
+        return read_rtdc(path, label)
     kind = path.name.lower().removesuffix(".gz")
     if kind.endswith(".csv"):
         from bridge.formats.miml_csv import read_csv
@@ -58,8 +62,8 @@ def read_source(
     if kind.endswith((".npz", ".tsv", ".txt")):
         raise InputError(f"{path}: say what its columns mean with --columns map.toml; examples are in examples/maps")
     raise InputError(
-        f"{path}: unknown kind of file {path.suffix!r}; give a recording (video, TIFF stack), a table, an .npz or a "
-        "folder in the reference layout"
+        f"{path}: unknown kind of file {path.suffix!r}; give a recording (video, TIFF stack), an .rtdc file, a table, "
+        "an .npz or a folder in the reference layout"
     )
 
 
@@ -70,8 +74,8 @@ class Arguments:
     sources: Annotated[
         tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE…", help_behavior_hint="(required)")
     ]
-    """Recordings (video, TIFF stack, folder of pictures), folders in the reference layout (train_data.csv, Train/, …),
-    CSV tables; with --columns any table and .npz arrays."""
+    """Recordings (video, TIFF stack, folder of pictures), .rtdc files, folders in the reference layout (train_data.csv,
+    Train/, …), CSV tables; with --columns any table and .npz arrays."""
     out: Path
     """Dataset to write (.h5)."""
     classes: Annotated[tuple[str, ...], tyro.conf.arg(metavar="LABEL…", help_behavior_hint="(default: any)")] = ()
@@ -89,9 +93,13 @@ class Arguments:
     times: Path | None = None
     """Recordings: time of each frame (s), one in each line, where frames were dropped; by default a steady rate."""
     label: str = ""
-    """Recordings, and tables whose column map names none: class of the cells."""
+    """Recordings, .rtdc files, and tables whose column map names none: class of the cells."""
     group: str = ""
-    """Recordings: what the cells have in common (day, donor, chip); by default the recording's name."""
+    """Recordings and .rtdc files: what the cells have in common (day, donor, chip); by default the file's name."""
+    crop: int | None = None
+    """.rtdc files: edge of the pictures cut out around the events (px); by default the height of the frames."""
+    without_pictures: bool = False
+    """.rtdc files: take the features alone."""
     json: bool = False
     """Print one JSON object on standard output."""
     quiet: bool = False
@@ -120,6 +128,8 @@ def main(argv: list[str]) -> int:
             bar.update(number / len(arguments.sources), path.name)
             if path.exists() and is_recording(path):
                 parts.append(_read_recording(path, arguments, bar.update))
+            elif path.suffix.lower() == ".rtdc":
+                parts.append(_read_events(path, arguments))
             else:
                 parts.append(read_source(path, arguments.classes, column_map, arguments.label))
     dataset = merge(parts)
@@ -143,6 +153,8 @@ def _check(arguments: Arguments) -> None:
     if arguments.constriction is not None and not 0 <= arguments.constriction[0] < arguments.constriction[1] < 1e6:
         entry, exit_ = arguments.constriction
         raise InputError(f"--constriction = {entry:g} {exit_:g} px: the exit lies to the right of the entry")
+    if arguments.crop is not None and not 8 <= arguments.crop <= 1024:
+        raise InputError(f"--crop = {arguments.crop} px: choose 8 to 1024")
     if arguments.detections is not None and len(arguments.sources) > 1:
         raise InputError("--detections belong to one recording; ingest recordings one by one")
 
@@ -152,8 +164,7 @@ def _read_recording(path: Path, arguments: Arguments, on_progress: Callable[[flo
         raise InputError(
             f"{path}: a recording does not state its scale; give --pixel-size (m) and --frame-rate (Hz) of the camera"
         )
-    if arguments.classes and arguments.label not in arguments.classes:
-        raise InputError(f"--label = {arguments.label!r} is none of {', '.join(arguments.classes)}")
+    _check_label(arguments)
     for beside in (arguments.detections, arguments.times):
         if beside is not None and not beside.exists():
             raise InputError(f"{beside}: no such file")
@@ -167,6 +178,19 @@ def _read_recording(path: Path, arguments: Arguments, on_progress: Callable[[flo
     )
     given = None if arguments.detections is None else read_detections(arguments.detections, Clip(path).shape)
     return read_recording(path, recorder, given, on_progress)[0]
+
+
+def _read_events(path: Path, arguments: Arguments) -> Dataset:
+    from bridge.formats.rtdc import read_rtdc
+
+    _check_label(arguments)
+    pictures = not arguments.without_pictures
+    return read_rtdc(path, arguments.label, arguments.group, arguments.pixel_size, arguments.crop, pictures)
+
+
+def _check_label(arguments: Arguments) -> None:
+    if arguments.classes and arguments.label not in arguments.classes:
+        raise InputError(f"--label = {arguments.label!r} is none of {', '.join(arguments.classes)}")
 
 
 def _report(dataset: Dataset, arguments: Arguments) -> None:
@@ -183,6 +207,8 @@ def _report(dataset: Dataset, arguments: Arguments) -> None:
             say(f"{source['name']}: {source['pictures_not_listed']} pictures that no row names are left out")
         if source.get("left_out"):
             say(f"{source['name']}: {source['left_out']} cells with other labels are left out", arguments.quiet)
+        for note in source.get("notes", ()):
+            say(f"{source['name']}: {note}", arguments.quiet)
         if source["format"] == "recording":
             entry, exit_ = (source["constriction"][name] for name in ("entry", "exit"))
             say(
