@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from sim.command import Exit, InputError, print_json, progress, run_command, say
 from sim.files import cache_dir, check_writable, replacing, write_text
+from sim.provenance import software
 
 __all__ = [
     "Exit",
@@ -24,6 +25,7 @@ __all__ = [
     "replacing",
     "run_command",
     "say",
+    "software",
     "write_text",
 ]
 

@@ -8,10 +8,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from bridge.command import Exit, InputError, check_output, print_json, replacing, say, write_text
+from bridge.command import Exit, InputError, check_output, print_json, replacing, say, software, write_text
 
 REPORT = "report.json"
 """What a command's ``--json`` prints, in the folder that it leaves."""
+
+PROVENANCE = "provenance.json"
+"""Command line, machine, versions and commit, beside it."""
 
 
 def check_folder(path: Path) -> None:
@@ -47,8 +50,10 @@ def save_table(path: Path, columns: Mapping[str, Any]) -> None:
 
 
 def save_report(folder: Path, report: Mapping[str, Any]) -> None:
-    """Write a command's report into its folder."""
+    """Write a command's report into its folder, and beside it what made it."""
     write_text(folder / REPORT, json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    made = software(("numpy", "jax", "flax", "optax", "scikit-learn"))
+    write_text(folder / PROVENANCE, json.dumps(made, indent=1) + "\n")
 
 
 class Options(Protocol):

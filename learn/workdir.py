@@ -6,14 +6,12 @@ import contextlib
 import datetime
 import json
 import os
-import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bridge.command import InputError, write_text
+from bridge.command import InputError, software, write_text
 from learn.config import TrainConfig, load_config
 from learn.summary import Result
 
@@ -107,8 +105,7 @@ def start_workdir(workdir: Workdir, config: TrainConfig, datasets: Mapping[str, 
         "digest": config.digest(list(datasets.values())),
         "datasets": dict(datasets),
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "host": platform.node(),
-        "versions": {name: version(name) for name in ("mimlab", "numpy", "jax", "flax", "optax", "scikit-learn")},
+        **software(("numpy", "jax", "flax", "optax", "scikit-learn")),
     }
     write_json(workdir.path / PROVENANCE, provenance)
     # The configuration last: a folder that has it is a training.

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import errno
-import functools
-import importlib.metadata
 import json
-import os
-import platform
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -22,6 +15,7 @@ from sim.command import InputError
 from sim.config import PHYSICS_VERSION, SimulationConfig
 from sim.features import FEATURES, compute_features
 from sim.files import replacing
+from sim.provenance import software
 from sim.trace import Outcome, Trace, header, is_complete, read_trace, write_result
 
 
@@ -170,40 +164,5 @@ def _write_summary(path: Path, trace: Trace) -> None:
 
 
 def _provenance(started: datetime, seconds: float) -> dict[str, Any]:
-    return {
-        "started": started.isoformat(timespec="seconds"),
-        "wall_time_s": round(seconds, 2),
-        "command": sys.argv,
-        "host": platform.node(),
-        "platform": platform.platform(),
-        "cpus": os.cpu_count(),
-        "python": platform.python_version(),
-        "versions": _versions(),
-        "physics_version": PHYSICS_VERSION,
-        "commit": _commit(),
-    }
-
-
-@functools.cache
-def _versions() -> dict[str, str]:
-    versions = {name: importlib.metadata.version(name) for name in ("numpy", "numba", "scipy", "h5py")}
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        versions["mimlab"] = importlib.metadata.version("mimlab")
-    return versions
-
-
-@functools.cache
-def _commit() -> str | None:
-    """Return the commit of the source tree, if it is a git checkout."""
-    try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
+    clock = {"started": started.isoformat(timespec="seconds"), "wall_time_s": round(seconds, 2)}
+    return clock | software(("numpy", "numba", "scipy", "h5py")) | {"physics_version": PHYSICS_VERSION}

@@ -23,6 +23,7 @@ COMMANDS = (
     "learn.curve",
     "learn.explain",
     "learn.export",
+    "learn.report",
     "learn.transfer",
 )
 HEAVY = ("numba", "llvmlite", "jax", "flax", "optax", "sklearn", "skimage", "matplotlib", "pandas")

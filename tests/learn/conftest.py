@@ -45,7 +45,7 @@ def compiled() -> None:
     prepare()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def dataset() -> Callable[..., Dataset]:
     return make_dataset
 
