@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim import mesh
 from sim.channel import Channel
-from sim.config import CellConfig, SimulationConfig
+from sim.config import SimulationConfig
 from sim.contact import Contact
+from sim.shape import Body, bodies, ellipse_diameters, node_size
 from sim.shell import Shell, make_shell
 from sim.units import Units
 
@@ -20,14 +20,16 @@ class Ring(NamedTuple):
 
     Attributes
     ----------
-    l0, theta0, area0
-        Edge length, turning angle and enclosed area at rest.
+    l0, area0
+        Edge length and enclosed area at rest.
+    theta0
+        Turning angle at each node at rest (V,).
     ks, kb, ka, kv
         Stretching, bending, perimeter and area constant.
     """
 
     l0: float
-    theta0: float
+    theta0: np.ndarray
     area0: float
     ks: float
     kb: float
@@ -94,26 +96,6 @@ def wall_pressure(config: SimulationConfig, pressure_drop: float) -> float:
     return 4 * (pressure_drop + 0.6 * config.cell.ks * 2 / config.channel.gap)
 
 
-def mesh_level(cell: CellConfig, dx: float) -> int:
-    """Return the level of the cell's icosphere: the one asked for, or that whose edges are about dx long."""
-    return cell.mesh_level or mesh.icosphere_level(cell.diameter, dx)
-
-
-def node_count(config: SimulationConfig) -> int:
-    """Return the number of nodes of the cell's membrane."""
-    cell, numerics = config.cell, config.numerics
-    if numerics.dimension == 2:
-        return mesh.ring_count(cell.diameter, numerics.dx)
-    return 10 * 4 ** mesh_level(cell, numerics.dx) + 2
-
-
-def node_size(config: SimulationConfig) -> float:
-    """Return the part of the membrane that a node stands for: m² in 3-D, m in 2-D."""
-    if config.numerics.dimension == 2:
-        return config.numerics.dx
-    return float(np.pi * config.cell.diameter**2 / node_count(config))
-
-
 def make_cells(config: SimulationConfig, channel: Channel, units: Units, pressure_drop: float) -> CellModel:
     """Build the membranes of a resolved configuration.
 
@@ -127,35 +109,25 @@ def make_cells(config: SimulationConfig, channel: Channel, units: Units, pressur
         Drive over the whole channel, Pa.
     """
     numerics = config.numerics
-    make = _make_ring if numerics.dimension == 2 else _make_shell
-    rng = np.random.default_rng(config.seed)
-    bodies = [make(cell, numerics.dx, units, rng) for cell in membranes(config.cell)]
-    ends = np.cumsum([len(nodes) for nodes, _ in bodies])
+    parts = bodies(config)
+    ends = np.cumsum([len(part.nodes) for part in parts])
     count = int(ends[-1])
     mobility = 0.0 if numerics.coupling == "no-slip" else units.friction / float(numerics.friction or np.inf)
     size = node_size(config) / units.dx ** (numerics.dimension - 1)
     strength = wall_pressure(config, pressure_drop) / units.pressure * size
     return CellModel(
         membranes=tuple(
-            Membrane(slice(int(end) - len(nodes), int(end)), law)
-            for end, (nodes, law) in zip(ends, bodies, strict=True)
+            Membrane(slice(int(end) - len(part.nodes), int(end)), _law(part, units))
+            for end, part in zip(ends, parts, strict=True)
         ),
-        start=channel.to_lattice(np.concatenate([nodes for nodes, _ in bodies])),
+        start=channel.to_lattice(np.concatenate([part.nodes + part.centre for part in parts])),
         distance=channel.distance,
         wall_force=np.full(count, strength),
         wall_range=numerics.wall_range / units.dx,
         mobility=np.full(count, mobility),
         kernel=numerics.kernel,
-        contact=Contact(strength, contact_range(config) / units.dx) if len(bodies) > 1 else None,
+        contact=Contact(strength, contact_range(config) / units.dx) if len(parts) > 1 else None,
     )
-
-
-def membranes(cell: CellConfig) -> list[CellConfig]:
-    """Return the membranes of a cell from the outside to the inside, each as a cell of its own."""
-    nucleus = cell.nucleus
-    if nucleus is None:
-        return [cell]
-    return [cell, cell.model_copy(update=nucleus.model_dump() | {"nucleus": None, "inflation": 1.0})]
 
 
 def contact_range(config: SimulationConfig) -> float:
@@ -163,27 +135,34 @@ def contact_range(config: SimulationConfig) -> float:
     return max(config.numerics.wall_range, 1.5 * config.numerics.dx)
 
 
-def _make_ring(cell: CellConfig, dx: float, units: Units, rng: np.random.Generator) -> tuple[np.ndarray, Ring]:
-    """Return the nodes (V, 2) of a cell in m, and its law."""
-    nodes = mesh.ring(cell.diameter, dx, float(rng.uniform(0, 2 * np.pi)))
-    law = Ring(
+def _law(body: Body, units: Units) -> Ring | Shell:
+    """Return the law of a membrane that is at rest in its shape."""
+    return _ring(body, units) if body.faces is None else _shell(body, units)
+
+
+def _ring(body: Body, units: Units) -> Ring:
+    cell, nodes = body.cell, body.nodes
+    along, across = (diameter / units.dx for diameter in ellipse_diameters(cell))
+    edge = np.roll(nodes, -1, axis=0) - nodes
+    before = np.roll(edge, 1, axis=0)
+    turn = np.arctan2(before[:, 0] * edge[:, 1] - before[:, 1] * edge[:, 0], (before * edge).sum(axis=1))
+    return Ring(
         l0=float(np.linalg.norm(nodes[1] - nodes[0])) / units.dx,
-        theta0=2 * np.pi / len(nodes),
-        area0=np.pi / 4 * (cell.diameter / units.dx) ** 2,
+        theta0=np.full(len(nodes), 2 * np.pi / len(nodes)) if along == across else turn,
+        area0=np.pi / 4 * (along**2 if along == across else along * across),
         ks=cell.ks / units.tension,
         kb=cell.kb / units.energy,
         ka=cell.ka_global / units.tension,
         kv=cell.kv / units.pressure,
     )
-    return nodes + np.array([cell.start_x, cell.start_y]), law
 
 
-def _make_shell(cell: CellConfig, dx: float, units: Units, rng: np.random.Generator) -> tuple[np.ndarray, Shell]:
-    """Return the nodes (V, 3) of a cell in m, and its law."""
-    shape = mesh.icosphere(mesh_level(cell, dx), cell.diameter, rng)
-    law = make_shell(
-        shape.nodes / units.dx,
-        shape.faces,
+def _shell(body: Body, units: Units) -> Shell:
+    cell = body.cell
+    assert body.faces is not None
+    return make_shell(
+        body.nodes / units.dx,
+        body.faces,
         ks=cell.ks / units.tension,
         kb=cell.kb / units.energy,
         ka_local=cell.ka_local / units.tension,
@@ -194,4 +173,3 @@ def _make_shell(cell: CellConfig, dx: float, units: Units, rng: np.random.Genera
         skalak_c=cell.skalak_c,
         inflation=cell.inflation,
     )
-    return shape.nodes + np.array([cell.start_x, cell.start_y, cell.start_z]), law

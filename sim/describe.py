@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sim.config import CellConfig
 from sim.preflight import Flight
 
@@ -19,7 +21,8 @@ def describe(flight: Flight) -> str:
     config, n = flight.config, flight.numbers
     cell, channel, numerics = config.cell, config.channel, config.numerics
     lines = [
-        f"{config.name}: D = {1e6 * cell.diameter:.3g} µm, D/gap = {n['confinement']:.2f}, {_membrane(flight)}",
+        f"{config.name}: D = {1e6 * cell.diameter:.3g} µm{_shape(cell)}, D/gap = {n['confinement']:.2f}, "
+        f"{_membrane(flight)}",
         _moduli(flight),
         _drive(flight),
         f"channel ({channel.kind}, {numerics.dimension}-D): {1e15 * n['channel_volume_m3']:.4g} pl "
@@ -40,6 +43,14 @@ def describe(flight: Flight) -> str:
         f"limit {1e3 * float(numerics.max_time or 0):.3g} ms"
     )
     return "\n".join(lines)
+
+
+def _shape(cell: CellConfig) -> str:
+    if cell.mesh_file is not None:
+        return f" (shape of {Path(cell.mesh_file).name})"
+    if cell.axes is not None:
+        return f" (ellipsoid {' : '.join(f'{axis:.3g}' for axis in cell.axes)})"
+    return "" if cell.rest_shape == "sphere" else f" ({cell.rest_shape})"
 
 
 def _membrane(flight: Flight) -> str:

@@ -17,6 +17,8 @@ EVANS_FUNG_DIAMETER = 7.82
 READ_BY_TRIMESH = (".stl", ".obj", ".ply")
 READ_BY_MESHIO = (".vtk", ".vtu")
 
+EQUAL_EDGES = 60
+"""Iterations that make the edges of an ellipse equal: to 1e-12 at an axis ratio of 0.2."""
 FOLDED = -0.5
 """Cosine between the normals of a triangle and two of its neighbours below which it lies upside down."""
 
@@ -85,6 +87,38 @@ def ring(diameter: float, spacing: float, angle: float = 0.0) -> np.ndarray:
 def ring_count(diameter: float, spacing: float) -> int:
     """Return the number of nodes of `ring`."""
     return max(12, round(np.pi * diameter / spacing))
+
+
+def ellipse(diameters: tuple[float, float], spacing: float, angle: float = 0.0) -> np.ndarray:
+    """Return a ring of nodes (V, 2) on an ellipse about the origin, counter-clockwise, its edges all of one length.
+
+    Parameters
+    ----------
+    diameters
+        Along x and y before it is turned; the polygon encloses the area of this ellipse.
+    spacing
+        Wanted distance of neighbours, in the same unit.
+    angle
+        Turns the ring, rad.
+    """
+    half = np.asarray(diameters) / 2
+
+    def points(t: np.ndarray) -> np.ndarray:
+        return half * np.stack([np.cos(t), np.sin(t)], axis=1)
+
+    def edges(x: np.ndarray) -> np.ndarray:
+        return np.linalg.norm(np.roll(x, -1, axis=0) - x, axis=1)
+
+    count = max(12, round(edges(points(np.linspace(0, 2 * np.pi, 5000, endpoint=False))).sum() / spacing))
+    t = 2 * np.pi * np.arange(count) / count
+    for _ in range(EQUAL_EDGES):
+        along = np.concatenate([[0.0], np.cumsum(edges(points(t)))])
+        t = np.interp(along[-1] * np.arange(count) / count, along, np.append(t, 2 * np.pi))
+    x = points(t)
+    nxt = np.roll(x, -1, axis=0)
+    enclosed = 0.5 * float((x[:, 0] * nxt[:, 1] - nxt[:, 0] * x[:, 1]).sum())
+    x *= np.sqrt(np.pi * half.prod() / enclosed)
+    return x @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 
 
 def icosphere_level(diameter: float, spacing: float) -> int:
@@ -332,6 +366,19 @@ def renumbered(mesh: Mesh) -> Mesh:
     faces = place[mesh.faces]
     rank = np.lexsort(np.sort(faces, axis=1).T[::-1])
     return Mesh(mesh.nodes[order], np.ascontiguousarray(faces[rank]))
+
+
+def turned(mesh: Mesh, rotation: np.ndarray | np.random.Generator | None) -> Mesh:
+    """Return a mesh turned about the origin; `rotation` as of `icosphere`."""
+    return _turned(mesh.nodes, mesh.faces, rotation)
+
+
+def centroid(mesh: Mesh) -> np.ndarray:
+    """Return the centroid of the enclosed volume (3,)."""
+    origin = mesh.nodes.mean(axis=0)
+    a, b, c = (mesh.nodes[mesh.faces[:, k]] - origin for k in range(3))
+    parts = np.einsum("fd,fd->f", a, np.cross(b, c))
+    return origin + parts @ (a + b + c) / (4 * parts.sum())
 
 
 def _turned(nodes: np.ndarray, faces: np.ndarray, rotation: np.ndarray | np.random.Generator | None) -> Mesh:

@@ -6,8 +6,9 @@ import numpy as np
 
 from sim.cell import contact_range
 from sim.channel import Channel, nodes_across_gap
-from sim.config import ChannelConfig, ConfigError, SimulationConfig
+from sim.config import CellConfig, ChannelConfig, ConfigError, SimulationConfig
 from sim.outline import wall_distance
+from sim.shape import Body, bodies
 
 MIN_NODES = 8
 MIN_CELL = 8
@@ -71,51 +72,58 @@ def check_start(config: SimulationConfig) -> None:
     ConfigError
         With the number that breaks the rule, and what to change.
     """
-    channel, cell, numerics = config.channel, config.cell, config.numerics
+    channel, numerics = config.channel, config.numerics
+    outer, *inner = bodies(config)
+    cell, nodes = outer.cell, outer.nodes + outer.centre
     solid = numerics.dimension == 3 and channel.kind != "couette"
     widest = min(channel.height, channel.depth) if solid and channel.kind != "cylinder" else channel.height
-    if cell.diameter >= widest - 2 * numerics.dx:
+    if cell.diameter >= widest - 2 * numerics.dx and _is_round(cell):
         raise ConfigError(
             f"cell.diameter = {cell.diameter:g} m does not fit into the channel, {widest:g} m wide: "
             f"it must be less than {widest - 2 * numerics.dx:.3g} m"
         )
-    clearance = _clearance(channel, cell.start_x, cell.start_y, cell.start_z if solid else None, cell.diameter / 2)
+    clearance = _clearance(channel, nodes, solid)
     if clearance < numerics.dx:
         where = f"start_y = {cell.start_y:g} m" + (f", start_z = {cell.start_z:g} m" if solid else "")
         raise ConfigError(
             f"the cell at cell.start_x = {cell.start_x:g} m, {where} with diameter {cell.diameter:g} m comes within "
             f"{clearance:.2g} m of a wall (at least one dx = {numerics.dx:g} m is needed): "
             "start it further upstream or on the centre line"
+            + ("" if _is_round(cell) else ", or turn it (cell.orientation)")
         )
-    _check_nucleus(config)
-    margin = cell.diameter / 2 + 4 * numerics.dx
-    if cell.start_x < channel.x_start + margin or cell.start_x > channel.x_end - margin:
+    if inner:
+        _check_nucleus(config, outer)
+    margin = 4 * numerics.dx
+    if nodes[:, 0].min() < channel.x_start + margin or nodes[:, 0].max() > channel.x_end - margin:
         raise ConfigError(
             f"the cell at cell.start_x = {cell.start_x:g} m does not lie within the channel "
             f"({channel.x_start:g} to {channel.x_end:g} m): lengthen channel.inlet_length or move the cell"
         )
 
 
-def _check_nucleus(config: SimulationConfig) -> None:
-    nucleus, dx = config.cell.nucleus, config.numerics.dx
-    if nucleus is None:
-        return
-    largest = config.cell.diameter - 2 * contact_range(config)
-    if not MIN_CELL * dx <= nucleus.diameter <= largest:
+def _is_round(cell: CellConfig) -> bool:
+    return cell.rest_shape == "sphere" and cell.mesh_file is None
+
+
+def _check_nucleus(config: SimulationConfig, outer: Body) -> None:
+    cell, dx = config.cell, config.numerics.dx
+    assert cell.nucleus is not None
+    room = cell.diameter if _is_round(cell) else 2 * float(np.linalg.norm(outer.nodes, axis=1).min())
+    largest = room - 2 * contact_range(config)
+    if not MIN_CELL * dx <= cell.nucleus.diameter <= largest:
         raise ConfigError(
-            f"cell.nucleus.diameter = {nucleus.diameter:g} m must lie between {MIN_CELL} lattice spacings, "
+            f"cell.nucleus.diameter = {cell.nucleus.diameter:g} m must lie between {MIN_CELL} lattice spacings, "
             f"{MIN_CELL * dx:.3g} m, and what keeps clear of the cell's membrane, {largest:.3g} m: "
             "change it, or refine numerics.dx"
         )
 
 
-def _clearance(channel: ChannelConfig, x: float, y: float, z: float | None, radius: float) -> float:
-    """Return the smallest distance (m) of a circle about (x, y), or of a sphere if `z` is given, from the walls."""
+def _clearance(channel: ChannelConfig, nodes: np.ndarray, solid: bool) -> float:
+    """Return the smallest distance (m) of nodes (V, d) from the walls; `solid`: from floor and ceiling, too."""
     if channel.kind == "cylinder":
-        return channel.gap / 2 - float(np.hypot(y, z or 0.0)) - radius
-    phi = np.linspace(0, 2 * np.pi, 181)
-    sides = float(wall_distance(channel, x + radius * np.cos(phi), y + radius * np.sin(phi)).min())
-    return sides if z is None else min(sides, channel.depth / 2 - abs(z) - radius)
+        return float((channel.gap / 2 - np.hypot(nodes[:, 1], nodes[:, 2])).min())
+    sides = float(wall_distance(channel, nodes[:, 0], nodes[:, 1]).min())
+    return min(sides, channel.depth / 2 - float(np.abs(nodes[:, 2]).max())) if solid else sides
 
 
 def check_gap(config: SimulationConfig, channel: Channel) -> None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
-from sim.cell import membranes, node_count, node_size
 from sim.channel import Channel, make_channel
 from sim.config import ConfigError, SimulationConfig
 from sim.lattice import CS2
 from sim.outline import walls
 from sim.placement import MIN_NODES, check_gap, check_lattice, check_start
 from sim.predict import empty_flow, exit_position, transit_time
+from sim.shape import file_digest, membranes, node_count, node_size, with_digest
 from sim.units import Units, make_units
 
 MAX_REAL_REYNOLDS = 20.0
@@ -94,7 +92,7 @@ def preflight(config: SimulationConfig) -> Flight:
     ConfigError
         If the channel cannot be put on the lattice or the cell cannot be put into the channel.
     """
-    config = _with_file_digest(config)
+    config = _with_file_digests(config)
     check_lattice(config)
     check_start(config)
     channel = make_channel(config.channel, config.numerics.dx, config.numerics.dimension)
@@ -118,23 +116,14 @@ def require(flight: Flight) -> None:
     raise ConfigError("pre-flight check refuses this run:\n  " + "\n  ".join(lines) + f"\n  {remedy} (SI units)")
 
 
-def _with_file_digest(config: SimulationConfig) -> SimulationConfig:
-    """Return the configuration with the digest of the outline's file, if it has one."""
+def _with_file_digests(config: SimulationConfig) -> SimulationConfig:
+    """Return the configuration with the digests of the outline's and the cell's file, if there are such."""
     channel = config.channel
-    if channel.file is None:
-        return config
-    try:
-        digest = hashlib.sha256(Path(channel.file).read_bytes()).hexdigest()
-    except OSError as error:
-        raise ConfigError(
-            f"channel.file = {channel.file!r}: cannot be read ({error.strerror}); check the path"
-        ) from error
-    if channel.file_digest not in (None, digest):
-        raise ConfigError(
-            f"channel.file = {channel.file!r} is not the file of this configuration any more; "
-            "remove channel.file_digest to use it as it is now"
-        )
-    return config.model_copy(update={"channel": channel.model_copy(update={"file_digest": digest})})
+    update: dict[str, object] = {"cell": with_digest(config.cell)}
+    if channel.file is not None:
+        digest = file_digest(channel.file, channel.file_digest, "channel")
+        update["channel"] = channel.model_copy(update={"file_digest": digest})
+    return config.model_copy(update=update)
 
 
 def _resolve(config: SimulationConfig, lattice: Channel, drop: float, gap_velocity: float) -> SimulationConfig:

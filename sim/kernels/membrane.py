@@ -16,7 +16,10 @@ import numba
 
 @numba.njit(cache=True, nogil=True)
 def ring_forces(x, l0, theta0, ks, kb, kv, area0, multiplier, ka, force):
-    """Write the internal forces (V, 2) of a ring of nodes `x` (V, 2), counter-clockwise; return (A - A0)/A0."""
+    """Write the internal forces (V, 2) of a ring of nodes `x` (V, 2), counter-clockwise; return (A - A0)/A0.
+
+    All edges have the length `l0` at rest; `theta0` (V,) is the angle by which the ring turns at each node.
+    """
     count = x.shape[0]
     area = 0.0
     perimeter = 0.0
@@ -47,7 +50,7 @@ def ring_forces(x, l0, theta0, ks, kb, kv, area0, multiplier, ka, force):
         ax, ay = x[j, 0] - x[i, 0], x[j, 1] - x[i, 1]
         bx, by = x[k, 0] - x[j, 0], x[k, 1] - x[j, 1]
         theta = math.atan2(ax * by - ay * bx, ax * bx + ay * by)
-        moment = kb / l0 * (theta - theta0)
+        moment = kb / l0 * (theta - theta0[j])
         aa, bb = ax * ax + ay * ay, bx * bx + by * by
         # dθ/dx_i = a⊥/|a|², dθ/dx_k = b⊥/|b|² with (x, y)⊥ = (-y, x); node j takes the rest.
         gix, giy = -ay / aa, ax / aa

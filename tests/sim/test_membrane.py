@@ -21,7 +21,7 @@ TERMS = {
 
 def constants(**given):
     values = {"ks": 0.0, "kb": 0.0, "kv": 0.0, "multiplier": 0.0, "ka": 0.0} | given
-    return values | {"l0": 1.1, "theta0": 2 * np.pi / 24, "area0": 50.0}
+    return values | {"l0": 1.1, "theta0": 2 * np.pi / 24 * (1 + 0.4 * np.cos(np.arange(24))), "area0": 50.0}
 
 
 def deformed(seed, count=24):
@@ -33,9 +33,8 @@ def deformed(seed, count=24):
 
 def forces(x, k):
     force = np.empty_like(x)
-    membrane.ring_forces(
-        x, k["l0"], k["theta0"], k["ks"], k["kb"], k["kv"], k["area0"], k["multiplier"], k["ka"], force
-    )
+    theta0 = np.broadcast_to(k["theta0"], len(x)).copy()
+    membrane.ring_forces(x, k["l0"], theta0, k["ks"], k["kb"], k["kv"], k["area0"], k["multiplier"], k["ka"], force)
     return force
 
 
@@ -78,6 +77,18 @@ def test_a_ring_at_rest_feels_nothing():
     k = constants(ks=1.0, kb=1.0, kv=1.0, ka=1.0)
     k |= {"l0": np.linalg.norm(x[1] - x[0]), "theta0": 2 * np.pi / len(x), "area0": np.pi * 16}
     assert abs(forces(x, k)).max() < 1e-12
+
+
+@pytest.mark.parametrize("axes", [(8.0, 3.0), (2.0, 8.0)])
+def test_an_ellipse_at_rest_feels_nothing(axes):
+    x = mesh.ellipse(axes, 0.5, 0.7)
+    edge = np.roll(x, -1, axis=0) - x
+    assert np.ptp(np.linalg.norm(edge, axis=1)) < 1e-12
+    before = np.roll(edge, 1, axis=0)
+    turn = np.arctan2(before[:, 0] * edge[:, 1] - before[:, 1] * edge[:, 0], (before * edge).sum(axis=1))
+    k = constants(ks=1.0, kb=1.0, kv=1.0, ka=1.0)
+    k |= {"l0": np.linalg.norm(edge[0]), "theta0": turn, "area0": np.pi / 4 * axes[0] * axes[1]}
+    assert abs(forces(x, k)).max() < 1e-11
 
 
 def test_line_tension_is_ks_times_strain():
