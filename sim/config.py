@@ -12,17 +12,17 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from sim.cellconfig import CellConfig
 from sim.command import InputError
+from sim.fieldtext import explain, fields_of
 from sim.section import Section
 
 PHYSICS_VERSION = 3
 """Raised whenever the same configuration gives other results."""
-
-Axis = Annotated[float, Field(gt=0)]
 
 METRES = {"m": 1.0, "mm": 1e-3, "um": 1e-6}
 """Units of length in files."""
@@ -148,94 +148,6 @@ class ChannelConfig(Section):
     def height(self) -> float:
         """Largest height along y (m)."""
         return self.gap if self.kind in ("straight", "couette", "cylinder") else self.width
-
-
-class NucleusConfig(Section):
-    """A stiffer body within the cell: a second membrane that the first one keeps off (both dimensions)."""
-
-    diameter: float = Field(gt=0)
-    """Diameter of the nucleus at rest (m)."""
-    ks: float = Field(gt=0)
-    """Stretching constant of its membrane, as `cell.ks` (N/m)."""
-    kb: float = Field(ge=0)
-    """Bending constant of its membrane, as `cell.kb` (J)."""
-    ka_local: float = Field(default=0.0, ge=0)
-    """Constraint on the area of each of its triangles (3-D) (N/m)."""
-    kv: float = Field(default=1e5, ge=0)
-    """Constraint on its volume, in 2-D area (N/m²)."""
-
-
-class CellConfig(Section):
-    """The cell: a closed membrane of springs around the medium. In 2-D all constants are per metre of depth."""
-
-    diameter: float = Field(gt=0)
-    """Diameter at rest, the largest of a shape that is no sphere (m)."""
-    ks: float = Field(gt=0)
-    """Stretching constant Ks; in 2-D the line tension per unit strain and metre of depth (N/m)."""
-    kb: float = Field(ge=0)
-    """Bending constant Kb; in 2-D the bending rigidity per metre of depth (J)."""
-    law: Literal["spring", "neo-hookean", "skalak"] = "spring"
-    """In-plane elasticity (3-D): network of springs, or a continuous membrane of shear modulus √3/4 `ks` (-)."""
-    skalak_c: float = Field(default=1.0, ge=0)
-    """C of Skalak's law: area modulus (1 + 2 C) Gs (-)."""
-    ka_local: float = Field(default=0.0, ge=0)
-    """Constraint on the area of each triangle (3-D) (N/m)."""
-    ka_global: float = Field(default=0.0, ge=0)
-    """Constraint on the whole area, in 2-D the perimeter; off by default: to pass, a cell must gain area (N/m)."""
-    kv: float = Field(default=1e5, ge=0)
-    """Constraint on the enclosed volume, in 2-D area (N/m²)."""
-    membrane_viscosity: float = Field(default=0.0, ge=0)
-    """Shear viscosity of the membrane (3-D) (N s/m)."""
-    inflation: float = Field(default=1.0, ge=0.5, le=2)
-    """Diameter at the start over that of the stress-free membrane (3-D) (-)."""
-    rest_shape: Literal["sphere", "ellipsoid", "biconcave"] = "sphere"
-    """Shape at rest: `sphere`, `ellipsoid` (2-D: circle, ellipse) or `biconcave`, the disc of a red cell (3-D) (-)."""
-    axes: tuple[Axis, Axis, Axis] | None = None
-    """Axes of the ellipsoid along x, y and z before it is turned, over `diameter`; 2-D: x and y (-)."""
-    mesh_file: str | None = None
-    """Shape at rest from a file: a closed surface as STL, OBJ, PLY, VTK or VTU (3-D) (-)."""
-    mesh_unit: Literal["m", "mm", "um"] | None = None
-    """Unit of the coordinates in `mesh_file`, which such a file does not state (-)."""
-    mesh_digest: str | None = None
-    """SHA-256 of `mesh_file`, filled in by the pre-flight check; a file that has changed since is refused (-)."""
-    mesh_level: int | None = Field(default=None, ge=1, le=7)
-    """Subdivisions of the icosahedron (3-D), 10·4ⁿ + 2 nodes; by default such that edges are about dx long (-)."""
-    nucleus: NucleusConfig | None = None
-    """A nucleus, concentric with the cell at the start (-)."""
-    start_x: float = -16.7e-6
-    """Where the cell's centre starts, along the channel (m)."""
-    start_y: float = 0.0
-    """Where the cell's centre starts, across the channel (m)."""
-    start_z: float = 0.0
-    """Where the cell's centre starts, along the optical axis, 0 = mid-depth (3-D) (m)."""
-    orientation: tuple[float, float, float] | None = None
-    """Turns the cell at the start, right-handed about the fixed x, then y, then z axis; 2-D: z; else by `seed` (°)."""
-
-    @field_validator("axes", "orientation", mode="before")
-    @classmethod
-    def _three_numbers(cls, value: Any) -> Any:
-        """Read three numbers from the command line's text, too."""
-        parts = value.split(",") if isinstance(value, str) else value
-        if isinstance(parts, (list, tuple)) and any(isinstance(part, bool) for part in parts):
-            raise ValueError("true and false are no numbers")
-        if value is not None and (not isinstance(parts, (list, tuple)) or len(parts) != 3):
-            raise ValueError("three numbers are expected, with commas between them")
-        return parts
-
-    @model_validator(mode="after")
-    def _one_shape(self) -> CellConfig:
-        if (self.axes is not None) != (self.rest_shape == "ellipsoid"):
-            raise ValueError(
-                f'rest_shape = "{self.rest_shape}" and axes = {self.axes}: an ellipsoid, and nothing else, needs axes'
-            )
-        if self.axes is not None and max(self.axes) != 1:
-            raise ValueError(
-                f"axes = {self.axes}: they are over diameter, the largest axis, so that the largest is 1; "
-                f"divide them by {max(self.axes):g}"
-            )
-        if self.mesh_file is not None and self.rest_shape != "sphere":
-            raise ValueError(f'give one of mesh_file = {self.mesh_file!r} and rest_shape = "{self.rest_shape}"')
-        return self
 
 
 class NumericsConfig(Section):
@@ -433,68 +345,9 @@ def parse_config(values: dict[str, Any], where: str) -> SimulationConfig:
     try:
         return SimulationConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(explain(error, where)) from error
-
-
-def explain(error: ValidationError, where: str) -> str:
-    """Return a validation error as text: field, value with unit, rule and remedy."""
-    return "\n  ".join(f"{where}: {_explain_one(item)}" for item in error.errors())
-
-
-def _explain_one(item: Any) -> str:
-    location = [str(part) for part in item["loc"]]
-    field = ".".join(location)
-    if item["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(location[-1], _known_keys(location[:-1]), 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(_known_keys(location[:-1]))}"
-        return f"{field}: unknown key; {hint}"
-    if item["type"] == "missing":
-        return f"{field} is missing: state it"
-    message = item["msg"].removeprefix("Value error, ")
-    if isinstance(item["input"], (dict, BaseModel)):
-        return f"{field}: {message}" if field else message
-    unit = _unit(location)
-    return f"{field} = {item['input']!r}{f' {unit}' if unit else ''}: {message[0].lower()}{message[1:]}"
+        raise ConfigError(explain(error, where, SimulationConfig)) from error
 
 
 def fields() -> Iterator[tuple[str, str]]:
     """Yield dotted name and help of every field of `SimulationConfig`, in order."""
-    yield from _fields(SimulationConfig, "")
-
-
-def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str]]:
-    for name, info in model.model_fields.items():
-        inner = _section(info.annotation)
-        if inner is None:
-            yield prefix + name, info.description or ""
-        else:
-            yield from _fields(inner, f"{prefix}{name}.")
-
-
-def _section(annotation: Any) -> type[BaseModel] | None:
-    """Return the section that a field is or may be."""
-    for part in (annotation, *get_args(annotation)):
-        if isinstance(part, type) and issubclass(part, BaseModel):
-            return part
-    return None
-
-
-def _known_keys(location: list[str]) -> list[str]:
-    model = _model(location)
-    return sorted(model.model_fields) if model else []
-
-
-def _unit(location: list[str]) -> str:
-    model = _model(location[:-1])
-    info = model.model_fields.get(location[-1]) if model else None
-    text = (info.description or "").rstrip(".") if info else ""
-    unit = text[text.rfind("(") + 1 : -1] if text.endswith(")") else ""
-    return "" if unit == "-" else unit
-
-
-def _model(location: list[str]) -> type[BaseModel] | None:
-    model: type[BaseModel] | None = SimulationConfig
-    for part in location:
-        info = model.model_fields.get(part) if model else None
-        model = _section(info.annotation) if info else None
-    return model
+    yield from fields_of(SimulationConfig)
