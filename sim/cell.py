@@ -10,6 +10,7 @@ import numpy as np
 from sim.channel import Channel
 from sim.config import SimulationConfig
 from sim.contact import Contact
+from sim.kernels.ibm import missed_velocity
 from sim.shape import Body, bodies, ellipse_diameters, node_size
 from sim.shell import Shell, make_shell
 from sim.units import Units
@@ -73,6 +74,8 @@ class CellModel:
         1/γ of each node (V,); 0 for no slip.
     kernel
         Width of the immersed-boundary kernel.
+    kink
+        What interpolation misses of the velocity, over f dx/μ: see `sim.kernels.ibm.missed_velocity`.
     contact
         What keeps membranes off each other, if there are several.
     """
@@ -84,6 +87,7 @@ class CellModel:
     wall_range: float
     mobility: np.ndarray = field(repr=False)
     kernel: int
+    kink: float
     contact: Contact | None = None
 
 
@@ -114,6 +118,7 @@ def make_cells(config: SimulationConfig, channel: Channel, units: Units, pressur
     count = int(ends[-1])
     mobility = 0.0 if numerics.coupling == "no-slip" else units.friction / float(numerics.friction or np.inf)
     size = node_size(config) / units.dx ** (numerics.dimension - 1)
+    magic = numerics.magic if numerics.collision == "trt" else (numerics.tau - 0.5) ** 2
     strength = wall_pressure(config, pressure_drop) / units.pressure * size
     return CellModel(
         membranes=tuple(
@@ -126,6 +131,7 @@ def make_cells(config: SimulationConfig, channel: Channel, units: Units, pressur
         wall_range=numerics.wall_range / units.dx,
         mobility=np.full(count, mobility),
         kernel=numerics.kernel,
+        kink=missed_velocity(numerics.kernel, magic),
         contact=Contact(strength, contact_range(config) / units.dx) if len(parts) > 1 else None,
     )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sim.recorder import Recorder
     from sim.simulation import Model, State
 
-_CELL = ("x", "velocity", "force", "pressure")
+_CELL = ("x", "velocity", "force", "kink", "pressure")
 
 
 def write_checkpoint(path: Path, model: Model, state: State, recorder: Recorder) -> None:

@@ -122,3 +122,23 @@ def gradient(energy, x, step):
         down[index] -= step
         result[index] = (energy(up) - energy(down)) / (2 * step)
     return result
+
+
+def ring_kink(x, force, strength):
+    """Return the velocity that interpolation misses at the nodes of a ring: strength × tangential force per length."""
+    chord = np.roll(x, -1, axis=0) - np.roll(x, 1, axis=0)
+    length = np.linalg.norm(chord, axis=1, keepdims=True)
+    tangent = chord / length
+    return strength * (force * tangent).sum(axis=1, keepdims=True) * tangent / (length / 2)
+
+
+def shell_kink(x, faces, force, strength):
+    """Return the velocity that interpolation misses at the nodes of a shell: strength × tangential force per area."""
+    velocity = np.zeros_like(x)
+    for node in range(len(x)):
+        own = faces[(faces == node).any(axis=1)]
+        vector = sum(np.cross(x[j] - x[i], x[k] - x[i]) for i, j, k in own) / 6
+        area = np.linalg.norm(vector)
+        normal = vector / area
+        velocity[node] = strength * (force[node] - (force[node] @ normal) * normal) / area
+    return velocity

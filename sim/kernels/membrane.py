@@ -65,8 +65,37 @@ def ring_forces(x, l0, theta0, ks, kb, kv, area0, multiplier, ka, force):
 
 
 @numba.njit(cache=True, nogil=True)
-def advance(x, velocity, force, mobility):
-    """Move nodes (V, d) by one step of v = u + F/γ; return the largest slip |F/γ|.
+def kink_velocity(x, force, strength, least, share, kink):
+    """Let the part of a ring's velocity that interpolation misses at the kink of the flow follow the forces.
+
+    Parameters
+    ----------
+    x, force
+        Positions and forces (V, 2), lattice units.
+    strength
+        c/μ, see `sim.coupling`.
+    least
+        Length of membrane that a node stands for at the least.
+    share
+        Of the way to its steady value that the velocity goes in a step.
+    kink
+        The velocity (V, 2), brought up to date.
+    """
+    count = x.shape[0]
+    for j in range(count):
+        i = j - 1 if j > 0 else count - 1
+        k = j + 1 if j + 1 < count else 0
+        tx, ty = x[k, 0] - x[i, 0], x[k, 1] - x[i, 1]
+        chord = math.hypot(tx, ty)
+        along = (force[j, 0] * tx + force[j, 1] * ty) / (chord * chord)
+        steady = strength * along / max(0.5 * chord, least)
+        kink[j, 0] += share * (steady * tx - kink[j, 0])
+        kink[j, 1] += share * (steady * ty - kink[j, 1])
+
+
+@numba.njit(cache=True, nogil=True)
+def advance(x, velocity, force, mobility, kink):
+    """Move nodes (V, d) by one step of v = u + F/γ + kink; return the largest slip |F/γ|.
 
     Parameters
     ----------
@@ -76,6 +105,8 @@ def advance(x, velocity, force, mobility):
         Velocity of the flow u; that of the nodes v is written in its place.
     mobility
         1/γ of each node (V,).
+    kink
+        Velocity (V, d) that interpolation misses, see `kink_velocity`.
     """
     largest = 0.0
     for k in range(x.shape[0]):
@@ -83,7 +114,7 @@ def advance(x, velocity, force, mobility):
         for axis in range(x.shape[1]):
             slip = mobility[k] * force[k, axis]
             square += slip * slip
-            velocity[k, axis] += slip
+            velocity[k, axis] += slip + kink[k, axis]
             x[k, axis] += velocity[k, axis]
         largest = max(largest, square)
     return math.sqrt(largest)

@@ -230,3 +230,39 @@ def find_extremes(edge_faces, face_edges, normal, area0, worst):
         if total - least - most < worst[2]:
             worst[2], folded = total - least - most, f
     return stretched, shrunk, folded
+
+
+@numba.njit(cache=True, nogil=True)
+def kink_velocity(faces, normal, force, strength, least, share, area, kink):
+    """Let the part of a membrane's velocity that interpolation misses at the kink of the flow follow the forces.
+
+    Parameters
+    ----------
+    faces, normal
+        Nodes of the faces (F, 3), and what `face_geometry` wrote of them.
+    force
+        On the nodes (V, 3), lattice units.
+    strength
+        c/μ, see `sim.coupling`.
+    least
+        Area that a node stands for at the least.
+    share
+        Of the way to its steady value that the velocity goes in a step.
+    area
+        Memory (V, 3).
+    kink
+        The velocity (V, 3), brought up to date.
+    """
+    area[:] = 0.0
+    for f in range(faces.shape[0]):
+        third = 1.0 / (6.0 * normal[f, 3])
+        for corner in range(3):
+            node = faces[f, corner]
+            for d in range(3):
+                area[node, d] += third * normal[f, d]
+    for k in range(force.shape[0]):
+        square = area[k, 0] ** 2 + area[k, 1] ** 2 + area[k, 2] ** 2
+        across = (force[k, 0] * area[k, 0] + force[k, 1] * area[k, 1] + force[k, 2] * area[k, 2]) / square
+        factor = strength / max(math.sqrt(square), least)
+        for d in range(3):
+            kink[k, d] += share * (factor * (force[k, d] - across * area[k, d]) - kink[k, d])

@@ -139,10 +139,10 @@ def test_ring_has_the_area_of_its_circle():
 @pytest.mark.parametrize("dimension", [2, 3])
 def test_nodes_move_with_the_flow_and_slip_by_force_over_friction(dimension):
     rng = np.random.default_rng(4)
-    x, flow, force = rng.standard_normal((3, 20, dimension))
+    x, flow, force, kink = rng.standard_normal((4, 20, dimension))
     mobility = rng.uniform(0, 0.1, 20)
     moved, velocity = x.copy(), flow.copy()
-    slip = membrane.advance(moved, velocity, force, mobility)
-    assert velocity == pytest.approx(flow + mobility[:, None] * force)
+    slip = membrane.advance(moved, velocity, force, mobility, kink)
+    assert velocity == pytest.approx(flow + mobility[:, None] * force + kink)
     assert moved == pytest.approx(x + velocity)
     assert slip == pytest.approx((mobility * np.linalg.norm(force, axis=1)).max())
