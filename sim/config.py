@@ -21,7 +21,7 @@ from sim.command import InputError
 from sim.fieldtext import explain, fields_of
 from sim.section import Section
 
-PHYSICS_VERSION = 3
+PHYSICS_VERSION = 4
 """Raised whenever the same configuration gives other results."""
 
 METRES = {"m": 1.0, "mm": 1e-3, "um": 1e-6}

@@ -52,6 +52,12 @@ def absolute(case: str, value: float, reference: float, source: str, tolerance: 
     return Row(case, float(value), float(reference), source, float(abs(value - reference)), tolerance, False)
 
 
+def at_least(case: str, value: float, bound: float, source: str) -> Row:
+    """Return a row that passes where the value is above a bound; its error is what is missing."""
+    missing = max(0.0, bound - value) if value != bound else float("inf")
+    return Row(case, float(value), float(bound), source, float(missing), 0.0, False)
+
+
 @dataclass(frozen=True)
 class Curve:
     """A line or points of a figure.

@@ -12,6 +12,6 @@ pytestmark = pytest.mark.validation
 def test_a_sphere_of_springs_in_shear_sees_its_stiffness(monkeypatch, stiff):
     if stiff:
         flaws.stiff_springs(monkeypatch, "shear", 1.1)
-    deformation, angle = capsule(tick=lambda _: None, law="spring", numbers=(0.3,)).rows
+    deformation, angle = capsule(tick=lambda _: None, law="spring", numbers=(0.3,), radii=(6.0,), walls=8.0).rows
     assert deformation.passed is not stiff
     assert stiff or angle.passed
