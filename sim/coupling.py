@@ -25,8 +25,6 @@ KINK_STEPS = 10.0
 
 At once, it would be unstable where ks c/μ per node exceeds about a third.
 """
-LEAST_NODE = 0.25
-"""Least length or area of membrane that a node stands for, over that at rest, where a fold makes it vanish."""
 KERNEL_REACH = 2
 """Lattice nodes that a membrane node touches to either side."""
 BOX_MARGIN = 6
@@ -173,10 +171,10 @@ def _follow_kink(model: CellModel, cell: Cell, fluid_model: FluidModel) -> None:
         x, force, kink = cell.x[one.nodes], cell.force[one.nodes], cell.kink[one.nodes]
         law, work = one.law, cell.work[index]
         if isinstance(law, Ring):
-            membrane.kink_velocity(x, force, strength, LEAST_NODE * law.l0, 1 / KINK_STEPS, kink)
+            membrane.kink_velocity(x, force, strength, law.l0, 1 / KINK_STEPS, kink)
         else:
             work = cast(Workspace, work)
-            least = LEAST_NODE * law.total_area0 / len(x)
+            least = law.total_area0 / len(x)
             shell.kink_velocity(
                 law.topology.faces, work.normal, force, strength, least, 1 / KINK_STEPS, work.area, kink
             )

@@ -109,14 +109,14 @@ class Workspace:
     plane
         dW/dI1 and isotropic tension of each face (F, 2).
     area
-        Vector area that each node stands for (V, 3), of `sim.kernels.shell.kink_velocity`.
+        Vector and size of the area of each node (V, 4), for `sim.kernels.shell.kink_velocity`.
     """
 
     def __init__(self, shell: Surface) -> None:
         self.normal = np.zeros((len(shell.topology.faces), 4))
         self.pull = np.zeros((len(shell.topology.edges), 2))
         self.plane = np.zeros((len(shell.topology.faces), 2))
-        self.area = np.zeros((int(shell.topology.faces.max()) + 1, 3))
+        self.area = np.zeros((int(shell.topology.faces.max()) + 1, 4))
 
 
 class Energies(NamedTuple):

@@ -13,6 +13,16 @@ import math
 
 import numba
 
+BENT, FLAT = 0.8, 0.95
+"""Flatness (size of the sum of vectors over the sum of their sizes) of the membrane around a node below which, and from
+which on, the velocity that interpolation misses is none and all of that of a flat membrane."""
+
+
+@numba.njit(cache=True, nogil=True)
+def flat_share(flatness):
+    """Return the part of a flat membrane's missed velocity that a node gets: none at an edge or in a fold."""
+    return min(1.0, max(0.0, (flatness - BENT) / (FLAT - BENT)))
+
 
 @numba.njit(cache=True, nogil=True)
 def ring_forces(x, l0, theta0, ks, kb, kv, area0, multiplier, ka, force):
@@ -75,7 +85,7 @@ def kink_velocity(x, force, strength, least, share, kink):
     strength
         c/μ, see `sim.coupling`.
     least
-        Length of membrane that a node stands for at the least.
+        Length of membrane that a node stands for at the least: that at rest.
     share
         Of the way to its steady value that the velocity goes in a step.
     kink
@@ -87,7 +97,8 @@ def kink_velocity(x, force, strength, least, share, kink):
         k = j + 1 if j + 1 < count else 0
         tx, ty = x[k, 0] - x[i, 0], x[k, 1] - x[i, 1]
         chord = math.hypot(tx, ty)
-        along = (force[j, 0] * tx + force[j, 1] * ty) / (chord * chord)
+        length = math.hypot(x[j, 0] - x[i, 0], x[j, 1] - x[i, 1]) + math.hypot(x[k, 0] - x[j, 0], x[k, 1] - x[j, 1])
+        along = flat_share(chord / length) * (force[j, 0] * tx + force[j, 1] * ty) / max(chord * chord, 1e-300)
         steady = strength * along / max(0.5 * chord, least)
         kink[j, 0] += share * (steady * tx - kink[j, 0])
         kink[j, 1] += share * (steady * ty - kink[j, 1])

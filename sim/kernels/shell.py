@@ -24,6 +24,8 @@ import math
 
 import numba
 
+from sim.kernels.membrane import flat_share
+
 SPRING, NEO_HOOKEAN, SKALAK = 0, 1, 2
 
 
@@ -245,11 +247,11 @@ def kink_velocity(faces, normal, force, strength, least, share, area, kink):
     strength
         c/μ, see `sim.coupling`.
     least
-        Area that a node stands for at the least.
+        Area that a node stands for at the least: that at rest.
     share
         Of the way to its steady value that the velocity goes in a step.
     area
-        Memory (V, 3).
+        Memory (V, 4).
     kink
         The velocity (V, 3), brought up to date.
     """
@@ -260,9 +262,11 @@ def kink_velocity(faces, normal, force, strength, least, share, area, kink):
             node = faces[f, corner]
             for d in range(3):
                 area[node, d] += third * normal[f, d]
+            area[node, 3] += third
     for k in range(force.shape[0]):
         square = area[k, 0] ** 2 + area[k, 1] ** 2 + area[k, 2] ** 2
         across = (force[k, 0] * area[k, 0] + force[k, 1] * area[k, 1] + force[k, 2] * area[k, 2]) / square
-        factor = strength / max(math.sqrt(square), least)
+        size = math.sqrt(square)
+        factor = strength * flat_share(size / area[k, 3]) / max(size, least)
         for d in range(3):
             kink[k, d] += share * (factor * (force[k, d] - across * area[k, d]) - kink[k, d])

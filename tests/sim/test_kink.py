@@ -10,8 +10,8 @@ from sim.fluid import set_box
 from sim.kernels import ibm, membrane, shell
 from sim.lattice import D2Q9
 
-LENGTH, HEIGHT, PULL = 8, 24, 1e-6
-OFFSETS = np.linspace(4, 5, 8, endpoint=False)
+LENGTH, HEIGHT, PULL = 4, 16, 1e-6
+OFFSETS = np.linspace(4, 5, 4, endpoint=False)
 
 
 def sheet(kernel, height, tau, magic):
@@ -51,7 +51,7 @@ def test_the_constants_are_those_of_the_kernels():
 
 def test_ring_agrees_with_the_twin():
     rng = np.random.default_rng(5)
-    x = mesh.ring(14.0, 1.0, 0.2) + rng.normal(0, 0.05, (44, 2))
+    x = mesh.ring(14.0, 1.0, 0.2) + rng.normal(0, 0.15, (44, 2))
     force, kink = rng.normal(size=(2, *x.shape))
     expected = kink + 0.1 * (naive.ring_kink(x, force, 2.0) - kink)
     membrane.kink_velocity(x, force, 2.0, 0.1, 0.1, kink)
@@ -61,12 +61,12 @@ def test_ring_agrees_with_the_twin():
 def test_shell_agrees_with_the_twin():
     rng = np.random.default_rng(6)
     shape = mesh.icosphere(2, 8.0, rng)
-    x = shape.nodes + rng.normal(0, 0.05, shape.nodes.shape)
+    x = shape.nodes + rng.normal(0, 0.1, shape.nodes.shape)
     force, kink = rng.normal(size=(2, *x.shape))
     expected = kink + 0.1 * (naive.shell_kink(x, shape.faces, force, 2.0) - kink)
     normal = np.zeros((len(shape.faces), 4))
     shell.face_geometry(x, shape.faces, normal)
-    shell.kink_velocity(shape.faces, normal, force, 2.0, 1e-3, 0.1, np.zeros_like(x), kink)
+    shell.kink_velocity(shape.faces, normal, force, 2.0, 1e-3, 0.1, np.zeros((len(x), 4)), kink)
     assert kink == pytest.approx(expected)
 
 
@@ -77,9 +77,10 @@ def test_forces_across_the_membrane_leave_no_kink():
     assert abs(kink).max() < 1e-12
 
 
-def test_a_node_that_a_fold_makes_vanish_does_not_run_away():
+def test_a_node_in_a_fold_is_left_alone():
     ring = mesh.ring(14.0, 1.0, 0.2)
-    ring[1] = ring[3] + 1e-9  # neighbours of node 2 coincide
+    ring[1] = ring[3]  # the neighbours of node 2 coincide
     force, kink = np.ones_like(ring), np.zeros_like(ring)
-    membrane.kink_velocity(ring, force, 2.0, 0.25, 1.0, kink)
-    assert abs(kink).max() <= 2.0 * np.sqrt(2) / 0.25
+    membrane.kink_velocity(ring, force, 2.0, 1.0, 1.0, kink)
+    assert (kink[2] == 0).all()
+    assert np.linalg.norm(kink, axis=1).max() <= 2.0 * np.sqrt(2)

@@ -66,7 +66,8 @@ def test_no_node_is_ever_in_a_wall(small_trace):
 
 
 def test_the_cell_stays_on_the_centre_line(small_trace):
-    assert abs(small_trace["y"]).max() < 0.05e-6
+    # The nodes of the ring do not lie symmetrically: their noise grows as the plug is let go.
+    assert abs(small_trace["y"]).max() < 0.2 * small_trace.config.numerics.dx
 
 
 def test_pressure_drop_and_body_force_are_the_same_drive(small, small_trace):
