@@ -22,8 +22,8 @@ DIRECTIONS = {
     "cell.diameter": (1, 1, -1),
     "fluid.pressure_drop": (1, -1, 1),
 }
-"""Which way DI, transition time and maximum velocity go as a field grows: a stiffer cell bulges less into the channel
-before and behind, and enters more slowly; a larger one is longer and has more wall to slide along; pressure drives it."""
+"""Which way DI, transition time and maximum velocity go as a field grows: a stiffer cell bulges less into the
+channel before and behind, and enters more slowly; a larger one is longer and has more wall to slide along."""
 
 
 def squeeze(quality: str, changes: Mapping[str, float], tick: Tick) -> tuple[Trace, dict[str, float]]:

@@ -32,7 +32,9 @@ def sheet(kernel, height, tau, magic):
     return read * viscosity(tau) / PULL, height * (HEIGHT - height) / HEIGHT
 
 
-@pytest.mark.parametrize(("kernel", "tau", "magic"), [(2, 1.0, 3 / 16), (3, 1.0, 1 / 12), (4, 0.8, 3 / 16), (4, 1.0, None)])
+@pytest.mark.parametrize(
+    ("kernel", "tau", "magic"), [(2, 1.0, 3 / 16), (3, 1.0, 1 / 12), (4, 0.8, 3 / 16), (4, 1.0, None)]
+)
 def test_a_sheet_along_a_wall_moves_as_the_film_lets_it(kernel, tau, magic):
     read, exact = np.array([sheet(kernel, height, tau, magic) for height in OFFSETS]).T
     missed = ibm.missed_velocity(kernel, (tau - 0.5) ** 2 if magic is None else magic)
