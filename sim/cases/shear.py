@@ -279,8 +279,8 @@ def capsule(
     -----
     With the 2-point kernel D is nearer to the limit at once; both kernels have the same. A neo-Hookean sphere at
     Ca = 0.15 in a box of eight radii has 0.2827 and 0.2798 at 6 and 8 nodes to the radius, with the 4-point kernel
-    0.2962 and 0.2874: 0.276 at dx = 0 either way. The wider box takes 0.002 away. The limit is the boundary-element solution,
-    which lies 4 % above the published curves at all three Ca.
+    0.2962 and 0.2874: 0.276 at dx = 0 either way. The wider box takes 0.002 away. The limit is the boundary-element
+    solution, which lies 4 % above the published curves at all three Ca.
     """
     solution = read_reference("capsule3d_shear_stokes_bem").where(law=law)
     rows: list[Row] = []
