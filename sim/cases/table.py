@@ -136,6 +136,7 @@ CASES = (
         {"law": "spring"},
     ),
     Case("squeeze-stadium", "squeeze", "stadium", "a cell in a long constriction, 2-D: its length", 30, True),
+    Case("squeeze-film", "squeeze", "film", "passage and range of the wall's repulsion, 2-D", 60, True),
     Case(
         "squeeze-numerics",
         "squeeze",
