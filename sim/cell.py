@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -11,8 +12,11 @@ from sim.channel import Channel
 from sim.config import SimulationConfig
 from sim.contact import Contact
 from sim.kernels.ibm import missed_velocity
+from sim.oif import Oif, make_oif
+from sim.oifconfig import OifConfig
 from sim.shape import Body, bodies, ellipse_diameters, node_size
-from sim.shell import Shell, make_shell
+from sim.shell import Law, Shell, make_shell
+from sim.softsphere import SoftSphere, make_soft_sphere
 from sim.units import Units
 
 
@@ -51,7 +55,27 @@ class Membrane:
     """
 
     nodes: slice
-    law: Ring | Shell = field(repr=False)
+    law: Ring | Shell | Oif = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Inertia:
+    """What makes nodes move as those of the object-in-fluid model do, by their mass (`sim.inertial`); lattice units.
+
+    Attributes
+    ----------
+    mass, friction
+        Of a node.
+    damping
+        Part of the whole force that a node feels over a step, see `sim.kernels.trilinear.rub`; 1 for explicit friction.
+    walls
+        What keeps the nodes off the walls.
+    """
+
+    mass: float
+    friction: float
+    damping: float
+    walls: SoftSphere
 
 
 @dataclass(frozen=True)
@@ -78,6 +102,8 @@ class CellModel:
         What interpolation misses of the velocity, over f dx/μ: see `sim.kernels.ibm.missed_velocity`.
     contact
         What keeps membranes off each other, if there are several.
+    inertia
+        Mass, friction and walls of the law `oif`, which takes nothing else from here but the start.
     """
 
     membranes: tuple[Membrane, ...]
@@ -89,6 +115,7 @@ class CellModel:
     kernel: int
     kink: float
     contact: Contact | None = None
+    inertia: Inertia | None = None
 
 
 def wall_pressure(config: SimulationConfig, pressure_drop: float) -> float:
@@ -133,6 +160,7 @@ def make_cells(config: SimulationConfig, channel: Channel, units: Units, pressur
         kernel=numerics.kernel,
         kink=missed_velocity(numerics.kernel, magic),
         contact=Contact(strength, contact_range(config) / units.dx) if len(parts) > 1 else None,
+        inertia=make_inertia(config.cell.oif, config, channel, units) if config.cell.oif else None,
     )
 
 
@@ -141,9 +169,12 @@ def contact_range(config: SimulationConfig) -> float:
     return max(config.numerics.wall_range, 1.5 * config.numerics.dx)
 
 
-def _law(body: Body, units: Units) -> Ring | Shell:
+def _law(body: Body, units: Units) -> Ring | Shell | Oif:
     """Return the law of a membrane that is at rest in its shape."""
-    return _ring(body, units) if body.faces is None else _shell(body, units)
+    if body.faces is None:
+        return _ring(body, units)
+    oif = body.cell.oif
+    return _shell(body, units) if oif is None else make_oif_law(oif, body.nodes, body.faces, units)
 
 
 def _ring(body: Body, units: Units) -> Ring:
@@ -175,7 +206,29 @@ def _shell(body: Body, units: Units) -> Shell:
         ka_global=cell.ka_global / units.tension,
         kv=cell.kv / units.pressure,
         viscosity=cell.membrane_viscosity / (units.tension * units.dt),
-        law=cell.law,
+        law=cast(Law, cell.law),
         skalak_c=cell.skalak_c,
         inflation=cell.inflation,
     )
+
+
+def make_oif_law(oif: OifConfig, nodes: np.ndarray, faces: np.ndarray, units: Units) -> Oif:
+    """Return the law, in lattice units, of a membrane that is at rest with `nodes` (V, 3) in m and `faces` (F, 3)."""
+    return make_oif(
+        nodes / units.dx,
+        faces,
+        ks=oif.ks / units.tension,
+        kb=oif.kb / units.force,
+        kal=oif.kal / units.tension,
+        kag=oif.kag / units.tension,
+        kv=oif.kv / units.pressure,
+        kvisc=oif.kvisc / units.friction,
+    )
+
+
+def make_inertia(oif: OifConfig, config: SimulationConfig, channel: Channel, units: Units) -> Inertia:
+    """Return mass, friction and walls in lattice units; friction is explicit where its scheme is open."""
+    mass, friction = oif.node_mass / (units.density * units.dx**3), oif.friction / units.friction
+    rate = friction / mass
+    damping = -math.expm1(-rate) / rate if oif.friction_scheme == "exact" else 1.0
+    return Inertia(mass, friction, damping, make_soft_sphere(oif, config.channel, channel, units))

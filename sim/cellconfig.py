@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, field_validator, model_validator
 
+from sim.oifconfig import OifConfig, complete
 from sim.section import Section
 
 Axis = Annotated[float, Field(gt=0)]
@@ -35,8 +36,11 @@ class CellConfig(Section):
     """Stretching constant Ks; in 2-D the line tension per unit strain and metre of depth (N/m)."""
     kb: float = Field(ge=0)
     """Bending constant Kb; in 2-D the bending rigidity per metre of depth (J)."""
-    law: Literal["spring", "neo-hookean", "skalak"] = "spring"
-    """In-plane elasticity (3-D): network of springs, or a continuous membrane of shear modulus √3/4 `ks` (-)."""
+    law: Literal["spring", "neo-hookean", "skalak", "oif"] = "spring"
+    """In-plane elasticity (3-D): network of springs, or a continuous membrane of shear modulus √3/4 `ks`; or `oif`, all
+    of ESPResSo's object-in-fluid model, nodes with mass included (-)."""
+    oif: OifConfig | None = None
+    """Constants of the law `oif` (-)."""
     skalak_c: float = Field(default=1.0, ge=0)
     """C of Skalak's law: area modulus (1 + 2 C) Gs (-)."""
     ka_local: float = Field(default=0.0, ge=0)
@@ -82,6 +86,17 @@ class CellConfig(Section):
         if value is not None and (not isinstance(parts, (list, tuple)) or len(parts) != 3):
             raise ValueError("three numbers are expected, with commas between them")
         return parts
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_oif(cls, values: Any, handler: ModelWrapValidatorHandler[CellConfig]) -> CellConfig:
+        """Let the constants of [cell.oif] stand for those of the other laws where both mean the same."""
+        if not isinstance(values, dict) or values.get("law") != "oif":
+            cell = handler(values)
+            if cell.oif is not None and cell.law != "oif":
+                raise ValueError(f'[cell.oif] goes with law = "oif", here it is "{cell.law}"')
+            return cell
+        return complete(handler({"ks": 1.0, "kb": 0.0} | values), set(values))
 
     @model_validator(mode="after")
     def _one_shape(self) -> CellConfig:

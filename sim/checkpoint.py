@@ -79,7 +79,10 @@ def _restore(file: h5py.File, model: Model, state: State, recorder: Recorder) ->
 
 
 def _restore_cell(read: dict[str, np.ndarray], model: Model, state: State) -> None:
-    """Put the membranes where they were, with their forces on the fluid and the box where it was drawn."""
+    """Put the membranes where they were, with their forces on the fluid and the box where it was drawn.
+
+    Nodes with mass find their forces on the fluid anew before it moves on.
+    """
     cell: Cell = state.cell
     for field in state.fluid.force:
         field[:] = 0
@@ -88,4 +91,5 @@ def _restore_cell(read: dict[str, np.ndarray], model: Model, state: State) -> No
     low, high = cell.box
     low[:], high[:] = read["box"]
     set_box(model.fluid, state.fluid, np.maximum(low, 0), np.minimum(high, np.array(model.fluid.grid.shape) - 1))
-    spread(model.cells, cell, model.fluid, state.fluid)
+    if model.cells.inertia is None:
+        spread(model.cells, cell, model.fluid, state.fluid)

@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError, model_validator
 from sim.cellconfig import CellConfig
 from sim.command import InputError
 from sim.fieldtext import explain, fields_of
+from sim.oifconfig import refuse_others
 from sim.section import Section
 
 PHYSICS_VERSION = 4
@@ -160,7 +161,7 @@ class NumericsConfig(Section):
     tau: float = Field(default=1.0, gt=0.5, le=2.0)
     """Relaxation time of the shear modes, in time steps; fixes the time step (-)."""
     inertia_scale: float | None = Field(default=None, gt=0)
-    """Factor on the density only; by default chosen so that Re in the gap ≤ 1 and `ks` is stable (-)."""
+    """Factor on the density only; by default chosen so that Re in the gap ≤ 1 and `ks` is stable, 1 of `oif` (-)."""
     collision: Literal["trt", "bgk"] = "trt"
     """Collision operator (-)."""
     magic: float = Field(default=3 / 16, gt=0, le=1)
@@ -172,9 +173,9 @@ class NumericsConfig(Section):
     friction: float | None = Field(default=None, gt=0)
     """γ of one membrane node, in 2-D per metre of depth; by default large enough for a slip below 2 % (N s/m)."""
     kernel: Literal[2, 3, 4] = 4
-    """Width of the immersed-boundary kernel in lattice spacings (-)."""
+    """Width of the immersed-boundary kernel in lattice spacings; 2 is trilinear (-)."""
     wall_range: float = Field(default=0.5e-6, gt=0)
-    """Range of the repulsion between wall and membrane, at least one dx (m)."""
+    """Range of the repulsion between wall and membrane, at least one dx; of the law `oif` its cut-off (m)."""
     threads: int | None = Field(default=None, ge=1, le=256)
     """Threads of the flow solver, by default one in 2-D and all cores in 3-D; results do not depend on it (-)."""
     precision: Literal["float32", "float64"] = "float32"
@@ -217,6 +218,12 @@ class SimulationConfig(Section):
     def _shear_in_couette(self) -> SimulationConfig:
         if (self.fluid.shear_rate is not None) != (self.channel.kind == "couette"):
             raise ValueError('channel.kind = "couette" and fluid.shear_rate (1/s) go together: set both or neither')
+        return self
+
+    @model_validator(mode="after")
+    def _goes_with_oif(self) -> SimulationConfig:
+        if self.cell.law == "oif":
+            refuse_others(self)
         return self
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from sim.fluid import Fluid, FluidModel, set_box
 from sim.kernels import ibm, ibm3d, membrane, shell
 from sim.lattice import CS2
 from sim.shell import Shell, Workspace, shell_forces
+from sim.trilinear import Stencil
 
 VOLUME_STEPS = 100
 """Steps in which the multiplier of the volume (2-D: area) constraint grows by as much as the penalty kv gives at once.
@@ -50,6 +51,8 @@ class Cell:
         Multiplier λ of each membrane's volume (2-D: area) constraint (membranes,), lattice units.
     slip, wall_distance
         Largest slip and smallest wall distance of a node in the last step, lattice units.
+    stencil
+        Of nodes with mass, which `sim.inertial` moves.
     """
 
     def __init__(self, model: CellModel, fluid_model: FluidModel) -> None:
@@ -65,7 +68,8 @@ class Cell:
         self.wall_distance = np.inf
         self.box = (np.zeros(dimension, dtype=np.int64), np.zeros(dimension, dtype=np.int64))
         self.extent = (np.zeros(dimension, dtype=np.int64), np.zeros(dimension, dtype=np.int64))
-        self.work = [Workspace(m.law) if isinstance(m.law, Shell) else None for m in model.membranes]
+        self.work = [None if isinstance(m.law, Ring) else Workspace(m.law) for m in model.membranes]
+        self.stencil = None if model.inertia is None else Stencil(len(self.x), fluid_model)
 
 
 def place(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
@@ -145,13 +149,15 @@ def _add_up_forces(model: CellModel, cell: Cell, fluid_model: FluidModel) -> Non
     """Write the forces of the membranes, of each other and of the walls."""
     for index, one in enumerate(model.membranes):
         x, force = cell.x[one.nodes], cell.force[one.nodes]
-        law, work, pressure = one.law, cell.work[index], float(cell.pressure[index])
+        law, work, pressure = cast("Ring | Shell", one.law), cell.work[index], float(cell.pressure[index])
         if isinstance(law, Ring):
             strain = membrane.ring_forces(
                 x, law.l0, law.theta0, law.ks, law.kb, law.kv, law.area0, pressure, law.ka, force
             )
         else:
-            volume, _ = shell_forces(law, x, cell.velocity[one.nodes], pressure, force, cast(Workspace, work))
+            volume, _ = shell_forces(
+                cast(Shell, law), x, cell.velocity[one.nodes], pressure, force, cast(Workspace, work)
+            )
             strain = (volume - law.volume0) / law.volume0
         cell.pressure[index] += law.kv / VOLUME_STEPS * strain
     if model.contact is not None:

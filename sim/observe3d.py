@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.kernels.silhouette import envelope
+from sim.oif import Oif, oif_energy, oif_tension
 from sim.shell import Shell, areal_strain, mean_tension, shell_energy
 from sim.units import Units
 
@@ -31,7 +32,7 @@ def projected_outline(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.column_stack([np.concatenate([along, along[::-1]]), np.concatenate([bottom, top[::-1]])])
 
 
-def membrane_measures(law: Shell, x_lu: np.ndarray, x: np.ndarray, units: Units) -> dict[str, float]:
+def membrane_measures(law: Shell | Oif, x_lu: np.ndarray, x: np.ndarray, units: Units) -> dict[str, float]:
     """Measure a triangulated membrane.
 
     Parameters
@@ -55,7 +56,9 @@ def membrane_measures(law: Shell, x_lu: np.ndarray, x: np.ndarray, units: Units)
     parts = np.einsum("fd,fd->f", a, cross) / 6
     volume = float(parts.sum())
     strain = areal_strain(law, x_lu)
-    energy = shell_energy(law, x_lu)
+    oif = isinstance(law, Oif)
+    energy = oif_energy(law, x_lu) if oif else shell_energy(law, x_lu)
+    tension = oif_tension(law, x_lu) if oif else mean_tension(law, x_lu)
     area = law.area0 * (1 + strain)
     return {
         "z": float(origin[2] + (parts @ (a + b + c)[:, 2]) / 4 / volume),
@@ -64,7 +67,7 @@ def membrane_measures(law: Shell, x_lu: np.ndarray, x: np.ndarray, units: Units)
         "surface": float(area.sum()) * units.dx**2,
         "areal_strain": float(area.sum() / law.area0.sum() - 1),
         "largest_areal_strain": float(strain.max()),
-        "tension": float((mean_tension(law, x_lu) * area).sum() / area.sum()) * units.tension,
+        "tension": float((tension * area).sum() / area.sum()) * units.tension,
         "stretching_energy": energy.stretching * units.energy,
         "bending_energy": energy.bending * units.energy,
     }

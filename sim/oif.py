@@ -1,7 +1,7 @@
 """ESPResSo's object-in-fluid membrane, force by force; any consistent units.
 
 The model of the papers of Cimrák, Jančigová and co-workers; formulas in `sim.kernels.oif`. Constants depend on the
-mesh: kb is a force per rad. Nodes have a mass and friction with the fluid, which is not done here.
+mesh: kb is a force per rad. The nodes' mass, their friction with the fluid and the walls are in `sim.inertial`.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def oif_forces(
 
     Notes
     -----
-    Walls are added by `sim.kernels.oif.add_soft_sphere`, one call for each. ESPResSo 4.1.2 takes a hinge whose normals
+    Walls are added by `sim.softsphere.repel`. ESPResSo 4.1.2 takes a hinge whose normals
     are equal in every digit for one of π/2; that is not done here.
     """
     t = model.topology
@@ -143,3 +143,51 @@ def oif_forces(
         x, t.faces, t.face_edges, work.normal, work.pull, model.area0, model.kal, area_strain, pressure, force
     )
     return volume, area
+
+
+def oif_energy(model: Oif, x: np.ndarray) -> shell.Energies:
+    """Return the energies of a membrane with nodes at `x` (V, 3).
+
+    Notes
+    -----
+    Stretching and volume are what their forces do on the way from rest. The forces of bending and areas are no
+    gradients: the energies are those of hinges ½ kb h (θ - θ0)², h the mean height of the two triangles, and of
+    ½ (kal/2) (A - A0)²/A0 and ½ (kag/2) (S - S0)²/S0, which are as stiff at small strain.
+    """
+    t = model.topology
+    ratio = shell.edge_lengths(t, x) / model.length0
+    at, weight = np.polynomial.legendre.leggauss(12)
+    way = 1 + (ratio[:, None] - 1) * (at + 1) / 2
+    stiffening = (way**0.5 + way**-2.5) / (way + way**-3)
+    pull = (model.ks * stiffening + model.kslin) * (way - 1)
+    stretching = model.length0**2 * (ratio - 1) / 2 * (pull @ weight)
+    height = model.area0[t.edge_faces].sum(axis=1) / model.length0
+    bending = 0.5 * model.kb * height * (shell.hinge_angles(t, x) - model.theta0) ** 2
+    area = model.area0 * (1 + shell.areal_strain(model, x))
+    local = 0.25 * model.kal * ((area - model.area0) ** 2 / model.area0).sum()
+    whole = 0.25 * model.kag * (area.sum() - model.total_area0) ** 2 / model.total_area0
+    volume = mesh.volume(mesh.Mesh(x, t.faces))
+    return shell.Energies(
+        stretching=float(stretching.sum()),
+        bending=float(bending.sum()),
+        area=float(local + whole),
+        volume=float(0.5 * model.kv * (volume - model.volume0) ** 2 / model.volume0),
+    )
+
+
+def oif_tension(model: Oif, x: np.ndarray) -> np.ndarray:
+    """Return the mean of the two principal tensions of each face (F,), force per length, without viscosity.
+
+    Notes
+    -----
+    Half the trace of the virial stress: of the edges as in `sim.shell.mean_tension`, of the areas -Σ F·(x - h)/(2 A).
+    """
+    t = model.topology
+    length = shell.edge_lengths(t, x)
+    ratio = length / model.length0
+    stiffening = (ratio**0.5 + ratio**-2.5) / (ratio + ratio**-3)
+    pull = 0.5 * (model.ks * stiffening + model.kslin) * (length - model.length0) * length
+    strain = shell.areal_strain(model, x)
+    area = model.area0 * (1 + strain)
+    whole = area.sum() / model.total_area0 - 1
+    return 0.5 * (model.kal * strain / (1 + strain) + model.kag * whole + pull[t.face_edges].sum(axis=1) / area)

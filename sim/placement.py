@@ -10,11 +10,17 @@ from sim.config import CellConfig, ChannelConfig, ConfigError, SimulationConfig
 from sim.outline import wall_distance
 from sim.shape import Body, bodies
 
-MIN_NODES = 8
-MIN_CELL = 8
-"""Lattice spacings across the cell."""
+MIN_NODES, MIN_NODES_OIF = 8, 5
+"""Across the gap; of the law `oif` as few as in the runs that were published with it."""
+MIN_CELL, MIN_CELL_OIF = 8, 7
+"""Lattice spacings across the cell, and those of the law `oif`."""
 MAX_NODES = 5e7
 """Of the lattice: some 3 GB in 2-D, 5 GB in 3-D."""
+
+
+def least_nodes(config: SimulationConfig) -> int:
+    """Return the number of nodes that the gap must have."""
+    return MIN_NODES if config.cell.oif is None else MIN_NODES_OIF
 
 
 def check_lattice(config: SimulationConfig) -> None:
@@ -30,12 +36,12 @@ def check_lattice(config: SimulationConfig) -> None:
         raise ConfigError(
             'channel.kind = "cylinder" is a tube: set numerics.dimension to 3, or channel.kind to straight'
         )
-    nodes = nodes_across_gap(channel, numerics.dx)
-    if nodes < MIN_NODES:
+    nodes, least = nodes_across_gap(channel, numerics.dx), least_nodes(config)
+    if nodes < least:
         raise ConfigError(
             f"channel.gap = {channel.gap:g} m is {channel.gap / numerics.dx:.1f} lattice nodes across at "
-            f"numerics.dx = {numerics.dx:g} m; at least {MIN_NODES} are needed: "
-            f"set numerics.dx to {channel.gap / MIN_NODES:.4g} m or less"
+            f"numerics.dx = {numerics.dx:g} m; at least {least} are needed: "
+            f"set numerics.dx to {channel.gap / least:.4g} m or less"
         )
     error = abs(nodes * numerics.dx / channel.gap - 1)
     if error > 0.01:
@@ -52,12 +58,13 @@ def check_lattice(config: SimulationConfig) -> None:
             f"at numerics.dx = {numerics.dx:g} m (at most {MAX_NODES:.0e}): "
             f"set numerics.dx to {coarser:.2g} m or more, or shorten it"
         )
-    if cell.diameter < MIN_CELL * numerics.dx:
+    least = MIN_CELL if cell.oif is None else MIN_CELL_OIF
+    if cell.diameter < least * numerics.dx:
         raise ConfigError(
             f"cell.diameter = {cell.diameter:g} m is {cell.diameter / numerics.dx:.1f} lattice spacings; at least "
-            f"{MIN_CELL} are needed: raise it, or set numerics.dx to {cell.diameter / MIN_CELL:.3g} m or less"
+            f"{least} are needed: raise it, or set numerics.dx to {cell.diameter / least:.3g} m or less"
         )
-    if numerics.wall_range < numerics.dx * (1 - 1e-9):
+    if cell.oif is None and numerics.wall_range < numerics.dx * (1 - 1e-9):
         raise ConfigError(
             f"numerics.wall_range = {numerics.wall_range:g} m is less than one lattice spacing "
             f"(numerics.dx = {numerics.dx:g} m): raise it to {numerics.dx:g} m, or refine dx"
@@ -93,7 +100,7 @@ def check_start(config: SimulationConfig) -> None:
         )
     if inner:
         _check_nucleus(config, outer)
-    margin = 4 * numerics.dx
+    margin = 4 * numerics.dx if cell.oif is None else 0.0  # nodes with mass may cross the periodic ends
     if nodes[:, 0].min() < channel.x_start + margin or nodes[:, 0].max() > channel.x_end - margin:
         raise ConfigError(
             f"the cell at cell.start_x = {cell.start_x:g} m does not lie within the channel "

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sim.cell import Ring
 from sim.fluid import flow_rate, moments
 from sim.observe import outline_measures
 from sim.observe3d import membrane_measures, projected_outline
 from sim.predict import exit_position, transit_time
-from sim.shell import Shell
 from sim.trace import Outcome, Trace, columns
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Recorder:
 
     def _measure(self, x_lu: np.ndarray, x: np.ndarray) -> dict[str, float]:
         law = self.model.cells.membranes[0].law
-        if not isinstance(law, Shell):
+        if isinstance(law, Ring):
             return outline_measures(x)
         outline = projected_outline(x, law.topology.edges)
         return outline_measures(outline) | membrane_measures(law, x_lu, x, self.model.flight.units)
@@ -120,7 +120,8 @@ class Recorder:
         left = row["rear_x"] > channel.x_exit
         if stop is None and left and abs(row["di"] - self.rows[0]["di"]) < ROUND_AGAIN:
             return Outcome.EXITED
-        if row["front_x"] > channel.x_end - 3 * dx:
+        wraps = stop is not None and self.model.cells.inertia is not None
+        if not wraps and row["front_x"] > channel.x_end - 3 * dx:
             return Outcome.OUTLET
         if row["time"] > float(config.numerics.max_time or np.inf):
             return Outcome.MAX_STEPS
@@ -162,7 +163,7 @@ class Recorder:
     def _faces(self, membrane: int) -> np.ndarray:
         """Return the node indices of a membrane's triangles (F, 3), in 2-D of its edges (F, 2)."""
         one = self.model.cells.membranes[membrane]
-        if isinstance(one.law, Shell):
-            return one.law.topology.faces.astype(np.int64)
-        nodes = np.arange(one.nodes.stop - one.nodes.start)
-        return np.stack([nodes, (nodes + 1) % len(nodes)], axis=1)
+        if isinstance(one.law, Ring):
+            nodes = np.arange(one.nodes.stop - one.nodes.start)
+            return np.stack([nodes, (nodes + 1) % len(nodes)], axis=1)
+        return one.law.topology.faces.astype(np.int64)

@@ -299,13 +299,15 @@ def shell_energy(shell: Shell, x: np.ndarray) -> Energies:
     )
 
 
-def broken_face(shell: Surface, work: Workspace) -> str | None:
+def broken_face(shell: Surface, work: Workspace, folds: bool = True) -> str | None:
     """Say which face is torn, collapsed or upside down among its neighbours; None if the mesh is sound.
 
     Parameters
     ----------
     shell, work
         Membrane, and its workspace as the last computation of its forces left it.
+    folds
+        Whether collapsed and inverted faces count.
     """
     t, worst = shell.topology, np.empty(3)
     stretched, shrunk, folded = kernels.find_extremes(t.edge_faces, t.face_edges, work.normal, shell.area0, worst)
@@ -313,15 +315,15 @@ def broken_face(shell: Surface, work: Workspace) -> str | None:
         return f"triangle {stretched} has no finite area"
     if worst[0] > TORN:
         return f"triangle {stretched} is torn: {worst[0]:.3g} times its area at rest (at most {TORN:g})"
-    if worst[1] < COLLAPSED:
+    if folds and worst[1] < COLLAPSED:
         return f"triangle {shrunk} has collapsed: {worst[1]:.2g} times its area at rest (at least {COLLAPSED:g})"
-    if worst[2] < mesh.FOLDED:
+    if folds and worst[2] < mesh.FOLDED:
         angle = np.degrees(np.arccos(max(-1.0, worst[2])))
         return f"triangle {folded} is inverted: {angle:.0f}° or more to two of its neighbours (at most 120°)"
     return None
 
 
-def areal_strain(shell: Shell, x: np.ndarray) -> np.ndarray:
+def areal_strain(shell: Surface, x: np.ndarray) -> np.ndarray:
     """Return A/A0 - 1 of each face (F,)."""
     return 0.5 * _angles(shell.topology, x)[0] / shell.area0 - 1
 

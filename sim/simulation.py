@@ -21,6 +21,7 @@ from sim.coupling import Cell, LostMembrane, follow, move, place
 from sim.drive import Controller, Drive, control, start_drive
 from sim.fluid import Fluid, FluidModel, make_fluid_model, step
 from sim.health import density_trouble, flow_trouble, mesh_trouble, wall_trouble
+from sim.inertial import begin_step, end_step, follow_inertial, place_inertial
 from sim.lattice import D2Q9, D3Q19
 from sim.predict import gap_area
 from sim.recorder import Recorder, Sample
@@ -140,7 +141,10 @@ def init(model: Model, on_sample: Iterable[Callable[[Sample], None]] = ()) -> St
 
 def _put_in(model: Model, fluid: Fluid, drive: Drive) -> State:
     cell = Cell(model.cells, model.fluid)
-    place(model.cells, cell, model.fluid, fluid)
+    if model.cells.inertia is None:
+        place(model.cells, cell, model.fluid, fluid)
+    else:
+        place_inertial(model.cells, cell, model.fluid, fluid, _walls(model.flight).velocity)
     return State(fluid, drive, cell)
 
 
@@ -152,11 +156,18 @@ def at_rest(model: Model) -> State:
 def advance(model: Model, state: State) -> None:
     """Take one time step in place: the flow with the membranes' forces on it, then the membranes with the flow.
 
-    The membranes are seen to while other threads are still busy with the flow far from them.
+    The membranes are seen to while other threads are still busy with the flow far from them. Nodes with mass move
+    before the flow does: the order of the object-in-fluid model, see `sim.inertial`.
     """
     control(state.drive, state.fluid, model.controller)
-    follow(state.cell, model.fluid, state.fluid)
-    step(state.drive.model, state.fluid, lambda: move(model.cells, state.cell, model.fluid, state.fluid))
+    if model.cells.inertia is None:
+        follow(state.cell, model.fluid, state.fluid)
+        step(state.drive.model, state.fluid, lambda: move(model.cells, state.cell, model.fluid, state.fluid))
+    else:
+        begin_step(model.cells, state.cell)
+        follow_inertial(state.cell, model.fluid, state.fluid)
+        end_step(model.cells, state.cell, model.fluid, state.fluid)
+        step(state.drive.model, state.fluid)
     state.steps += 1
 
 

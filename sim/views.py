@@ -93,9 +93,9 @@ def _draw_walls(axes: Axes, trace: Trace, x: np.ndarray, shown: tuple[int, int],
     frame = [half[0] if axis == 0 else across for axis in shown]
     axes.set_facecolor(WALL)
     if shown == (0, 1):
-        along = np.linspace(low, high, 200)
-        top = 1e6 * np.interp(along * 1e-6, *wall.T)
-        axes.fill_between(along, -top, top, color="white", lw=0)
+        line = 1e6 * wall
+        line[0, 0], line[-1, 0] = min(low, line[0, 0]), max(high, line[-1, 0])
+        axes.fill(*np.vstack([line, line[::-1] * [1, -1]]).T, color="white", lw=0)
     else:
         inner = [half_height if axis == 1 else half[axis] for axis in shown]
         axes.fill(*(offset[:, None] + np.array(inner)[:, None] * [[-1, 1, 1, -1], [-1, -1, 1, 1]]), color="white", lw=0)

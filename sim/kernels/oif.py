@@ -93,25 +93,72 @@ def node_forces(x, faces, face_edges, normal, pull, area0, kal, area_strain, pre
         force[k, 2] += nc * nz + tb * bz - ta * az
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def add_soft_sphere(distance, gradient, strength, exponent, cutoff, force):
-    """Add the repulsion of one wall to the forces; return the smallest distance of a node.
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def add_walls(x, planes, prisms, period, energy, exponent, cutoff, force):
+    """Add the repulsion of all walls to the forces; return the smallest distance of a node, negative within a wall.
 
     Parameters
     ----------
-    distance, gradient
-        Distance of each node to the wall (V,) and its gradient, the unit normal into the fluid (V, 3).
-    strength, exponent, cutoff
+    x
+        Positions (V, 3).
+    planes
+        Axis, position and direction (±1) into the fluid of planes (P, 3).
+    prisms
+        Corners, counter-clockwise in the x-y plane, of convex prisms along z (B, 4, 2).
+    period
+        Length after which the prisms repeat themselves along x.
+    energy, exponent, cutoff
         a, n and the distance at which the force drops to zero.
     force
         Added to (V, 3).
     """
     smallest = math.inf
-    for k in range(distance.shape[0]):
-        d = distance[k]
-        smallest = min(smallest, d)
-        if d < cutoff:
-            push = strength * exponent * d ** -(exponent + 1.0)
-            for axis in range(3):
-                force[k, axis] += push * gradient[k, axis]
+    for w in range(planes.shape[0]):
+        axis, at, side = int(planes[w, 0]), planes[w, 1], planes[w, 2]
+        for k in range(x.shape[0]):
+            d = side * (x[k, axis] - at)
+            smallest = min(smallest, d)
+            if 0.0 < d < cutoff:
+                force[k, axis] += side * energy * exponent * d ** -(exponent + 1.0)
+    for b in range(prisms.shape[0]):
+        corner = prisms[b]
+        left, right = corner[:, 0].min(), corner[:, 0].max()
+        low, high = corner[:, 1].min(), corner[:, 1].max()
+        middle = 0.5 * (left + right)
+        for k in range(x.shape[0]):
+            px, py = x[k, 0] - period * math.floor((x[k, 0] - middle) / period + 0.5), x[k, 1]
+            if max(max(left - px, px - right), max(low - py, py - high)) > max(smallest, cutoff):
+                continue
+            d, nx, ny = _polygon_distance(px, py, corner)
+            smallest = min(smallest, d)
+            if 0.0 < d < cutoff:
+                push = energy * exponent * d ** -(exponent + 1.0)
+                force[k, 0] += push * nx
+                force[k, 1] += push * ny
     return smallest
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _polygon_distance(x, y, corner):
+    """Return distance and direction of a point from a convex polygon (4, 2), negative and outwards within."""
+    nearest, nx, ny = math.inf, 0.0, 0.0
+    deepest, inner_x, inner_y = -math.inf, 0.0, 0.0
+    for a in range(4):
+        ax, ay = corner[a, 0], corner[a, 1]
+        ex, ey = corner[(a + 1) % 4, 0] - ax, corner[(a + 1) % 4, 1] - ay
+        square = ex * ex + ey * ey
+        if square == 0.0:
+            continue
+        px, py = x - ax, y - ay
+        length = math.sqrt(square)
+        across = (px * ey - py * ex) / length  # from the edge's line, outwards
+        if across > deepest:
+            deepest, inner_x, inner_y = across, ey / length, -ex / length
+        t = min(max((px * ex + py * ey) / square, 0.0), 1.0)
+        qx, qy = px - t * ex, py - t * ey
+        distance = math.sqrt(qx * qx + qy * qy)
+        if distance < nearest:
+            nearest, nx, ny = distance, qx, qy
+    if deepest <= 0.0:
+        return deepest, inner_x, inner_y
+    return nearest, nx / nearest, ny / nearest

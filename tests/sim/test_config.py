@@ -98,6 +98,63 @@ def test_a_wrong_value_names_field_value_unit_and_remedy(values, words):
     assert all(word in str(error.value) for word in ["file.toml", *words]), str(error.value)
 
 
+OIF = {
+    "fluid": {"body_force": 4e7},
+    "cell": {
+        "diameter": 14e-6,
+        "law": "oif",
+        "mesh_level": 3,
+        "oif": {
+            "ks": 1e-4, "kb": 2e-11, "kv": 1e4, "node_mass": 5e-16, "friction": 1.5e-9, "wall_energy": 2e-18,
+            "wall_exponent": 1.5, "wall_cutoff": 5e-7,
+        },
+    },
+    "numerics": {"dimension": 3, "kernel": 2},
+}  # fmt: skip
+
+
+def oif(section, **values):
+    return OIF | {section: OIF.get(section, {}) | values}
+
+
+def test_the_constants_of_oif_stand_for_those_of_other_laws():
+    config = parse_config(OIF, "x")
+    assert (config.cell.ks, config.cell.kv) == (1e-4, 1e4)
+    # kb times the height of a triangle of the 1280 that cover π D²
+    height = (3**0.5 * 3.14159265 * 14e-6**2 / 1280) ** 0.5
+    assert config.cell.kb == pytest.approx(2e-11 * height, rel=1e-6)
+    assert parse_config(tomllib.loads(config.to_toml()), "round trip") == config
+    changed = load_config("oif_squeeze", overrides={"cell.oif.ks": "8e-4"})
+    assert changed.cell.ks == changed.cell.oif.ks == 8e-4
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (oif("cell", law="spring", ks=1e-3, kb=0.0), ["[cell.oif]", 'law = "oif"', "spring"]),
+        (oif("cell", oif=None), ["needs its constants", "[cell.oif]"]),
+        (oif("cell", mesh_level=None), ["mesh_level", "state its level"]),
+        (oif("cell", ks=2e-4), ["ks = 0.0002", "0.0001", "--cell.ks none"]),
+        (oif("cell", kb=1e-16), ["kb = 1e-16", "leave cell.kb out"]),
+        (oif("cell", ka_local=1e-3), ["cell.ka_local", "[cell.oif]"]),
+        (oif("cell", inflation=1.1), ["cell.inflation", "[cell.oif]"]),
+        (oif("cell", nucleus={"diameter": 8e-6, "ks": 1e-2, "kb": 0.0}), ["cell.nucleus"]),
+        (oif("cell", oif=OIF["cell"]["oif"] | {"node_mass": 0.0}), ["cell.oif.node_mass", "kg", "greater than 0"]),
+        (oif("cell", oif=OIF["cell"]["oif"] | {"kal": "x"}), ["cell.oif.kal", "N/m", "number"]),
+        (oif("cell", oif={"ks": 1e-4}), ["cell.oif.kb is missing"]),
+        (oif("numerics", dimension=2), ["numerics.dimension to 3"]),
+        (oif("numerics", kernel=4), ["numerics.kernel to 2 (it is 4)", "8 nodes"]),
+        (oif("numerics", coupling="no-slip"), ["numerics.coupling to friction"]),
+        (oif("numerics", friction=1e-9), ["numerics.friction = 1e-09", "cell.oif.friction"]),
+        (oif("channel", kind="cylinder"), ["cylinder", "constriction, straight, couette"]),
+    ],
+)
+def test_what_does_not_go_with_oif_is_refused(values, words):
+    with pytest.raises(ConfigError) as error:
+        parse_config(values, "file.toml")
+    assert all(word in str(error.value) for word in ["file.toml", *words]), str(error.value)
+
+
 @pytest.mark.parametrize(("name", "words"), [("wbk", "did you mean 'wbc'"), ("nothing", "hct116")])
 def test_an_unknown_preset_lists_the_known(name, words):
     with pytest.raises(ConfigError, match=words):

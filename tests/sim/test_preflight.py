@@ -91,3 +91,45 @@ def test_slow_flows_are_limited_by_the_membrane():
     numbers = flight(fluid__pressure_drop=10).numbers
     assert numbers["reynolds_number"] < 1
     assert np.isclose(numbers["ks_lu"], 0.95 * 2.7, rtol=0.02) or numbers["ks_lu"] < 2.7
+
+
+@pytest.mark.parametrize("preset", ["oif_squeeze", "oif_couette"])
+def test_the_object_in_fluid_set_ups_pass_as_published(preset):
+    plan = flight(preset)
+    require(plan)
+    numerics, oif = plan.config.numerics, plan.config.cell.oif
+    assert plan.units.dt == pytest.approx(1e-7, rel=1e-9)
+    assert (numerics.inertia_scale, numerics.friction, numerics.wall_range) == (1.0, oif.friction, oif.wall_cutoff)
+    assert oif.friction_scheme == "explicit"
+    # Gs = √3/4 ks, K = √3/2 ks + kal/2 + kag/2, κ = 3/4 kb l0, l0 of the equilateral mesh
+    assert plan.numbers["shear_modulus_n_per_m"] == pytest.approx(np.sqrt(3) / 4 * oif.ks)
+    assert plan.numbers["area_modulus_n_per_m"] == pytest.approx(np.sqrt(3) / 2 * oif.ks + (oif.kal + oif.kag) / 2)
+    edge = np.sqrt(np.pi * plan.config.cell.diameter**2 / 1280 * 4 / np.sqrt(3))
+    assert plan.numbers["bending_rigidity_j"] == pytest.approx(0.75 * oif.kb * edge, rel=1e-9)
+    assert "γ dt/m" in describe(plan)
+
+
+def test_friction_is_integrated_exactly_only_where_it_must_be():
+    light = flight("oif_couette", cell__oif__node_mass=8e-17)
+    require(light)
+    assert light.config.cell.oif.friction_scheme == "exact"
+    assert "integrated exactly" in describe(light)
+    explicit = flight("oif_couette", cell__oif__node_mass=8e-17, cell__oif__friction_scheme="explicit")
+    with pytest.raises(ConfigError, match=r"friction: γ dt/m = 1\.04, explicit \(≤ 1\)\n.*numerics\.inertia_scale"):
+        require(explicit)
+    again = flight("oif_couette", cell__oif__friction_scheme="exact")
+    assert again.config.cell.oif.friction_scheme == "exact"
+
+
+def test_nodes_that_are_too_light_for_their_springs_are_refused():
+    with pytest.raises(
+        ConfigError, match=r"motion of the nodes: k dt²/m is 3 (.|\n)*set numerics\.inertia_scale to 0\.3"
+    ):
+        require(flight("oif_squeeze", cell__oif__node_mass=3e-17))
+
+
+def test_a_gap_of_five_nodes_is_for_oif_only():
+    with pytest.raises(ConfigError, match="at least 5"):
+        flight("oif_squeeze", numerics__dx=1.3e-6)
+    with pytest.raises(ConfigError, match="at least 8"):
+        flight("hct116", numerics__dx=1.04e-6)
