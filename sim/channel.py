@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,8 +81,9 @@ def nodes_across_gap(config: ChannelConfig, dx: float) -> int:
     return round(config.gap / dx)
 
 
+@functools.lru_cache(maxsize=2)
 def make_channel(config: ChannelConfig, dx: float, dimension: int = 2) -> Channel:
-    """Put the channel on the lattice; walls are half-way between fluid and solid nodes.
+    """Put the channel on the lattice; walls are half-way between fluid and solid nodes. The last ones are kept.
 
     Parameters
     ----------

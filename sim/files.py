@@ -9,6 +9,7 @@ import functools
 import io
 import os
 import platform
+import re
 import secrets
 import shutil
 import tempfile
@@ -35,8 +36,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Neither a process on another machine nor one before this of the same number may have the same name.
-    owner = f"{platform.node()}-{os.getpid()}-{secrets.token_hex(3)}"
-    part = path.with_name(f".{path.stem}.{owner}.part{path.suffix}")
+    part = path.with_name(f".{path.stem}.{here()}-{os.getpid()}-{secrets.token_hex(3)}.part{path.suffix}")
     try:
         yield part
         for file in [part] if part.is_file() else [inner for inner in part.rglob("*") if inner.is_file()]:
@@ -51,6 +51,32 @@ def replacing(path: Path | str) -> Iterator[Path]:
             shutil.rmtree(part, ignore_errors=True)
         else:
             part.unlink(missing_ok=True)
+
+
+def here() -> str:
+    """Return a name of the host and, where there are such, of the name space within which process numbers are known."""
+    try:
+        return f"{platform.node()}-{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return platform.node()
+
+
+def abandoned(folder: Path) -> Iterator[Path]:
+    """Yield what `replacing` had not finished in `folder` when its process, of this host, was killed."""
+    for part in folder.glob(".*.part*"):
+        owner = re.search(rf"\.{re.escape(here())}-(\d+)-[0-9a-f]{{6}}\.part", part.name)
+        if owner and not _exists(int(owner[1])):
+            yield part
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def write_text(path: Path | str, text: str) -> None:

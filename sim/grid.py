@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class Grid:
         """
         return -(-self.nodes // 1024) * 1024 + 48
 
-    @property
+    @cached_property
     def strides(self) -> tuple[int, ...]:
         """Distance of neighbours in the flat arrays along each axis."""
         return tuple(int(np.prod(self.shape[:a])) for a in range(len(self.shape)))

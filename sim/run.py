@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.command import Exit, InputError, print_json, progress, run_command, say
-from sim.config import QUALITIES, SimulationConfig, fields, load_config, preset_names
+from sim.command import Exit, print_json, progress, run_command, say
+from sim.config import QUALITIES, SimulationConfig, load_config, preset_names
+from sim.options import Parser, add_fields, parse_fields
 
 if TYPE_CHECKING:
     from sim.command import Progress
@@ -29,14 +29,9 @@ examples:
 _PHASES = {"warm-up": "warm-up, flow without the cell:", "squeeze": "cell leaves the constriction:"}
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> Any:
-        raise InputError(f"{message}; see python -m sim.run --help")
-
-
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser, with one option for every field of the configuration."""
-    parser = _Parser(
+    parser = Parser(
         prog="python -m sim.run",
         description=__doc__,
         epilog=EPILOG,
@@ -57,9 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--dry-run", action="store_true", help="print the pre-flight check and stop")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    group = parser.add_argument_group("configuration (SI; defaults come from the preset)")
-    for name, text in fields():
-        group.add_argument(f"--{name}", metavar="VALUE", help=text.replace("%", "%%"))
+    add_fields(parser)
     return parser
 
 
@@ -71,27 +64,8 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, SimulationConfig]:
     InputError
         If an option, the preset, the file or a value is wrong.
     """
-    options, unknown = make_parser().parse_known_args(_joined(argv))
-    if unknown:
-        own = ["--quality", "--out", "--movie", "--dry-run", "--json", "--quiet"]
-        known = [f"--{name}" for name, _ in fields()] + own
-        close = difflib.get_close_matches(unknown[0].split("=")[0], known, 1)
-        hint = f"did you mean {close[0]}?" if close else "see python -m sim.run --help"
-        raise InputError(f"unknown argument {unknown[0]}; {hint}")
-    given = {name: getattr(options, name) for name, _ in fields() if getattr(options, name) is not None}
+    options, given = parse_fields(make_parser(), argv)
     return options, load_config(options.preset, options.quality, given)
-
-
-def _joined(argv: list[str]) -> list[str]:
-    """Return the arguments with ``--section.key value`` as one, since a value like -1e-3 looks like an option."""
-    names = {f"--{name}" for name, _ in fields()}
-    joined: list[str] = []
-    for argument in argv:
-        if joined and joined[-1] in names:
-            joined[-1] += f"={argument}"
-        else:
-            joined.append(argument)
-    return joined
 
 
 def main(argv: list[str]) -> int:

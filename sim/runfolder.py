@@ -124,8 +124,8 @@ def _write_run(
             write_movie(part / f"movie.{movie}", trace, quiet)
         ending = f"{trace.outcome.name} after {seconds:.1f} s: {trace.outcome.value}"
         (part / "log.txt").write_text(f"{started:%Y-%m-%d %H:%M:%S} UTC\n{description}\n{ending}\n", encoding="utf-8")
-        provenance = _provenance(started, seconds)
-        (part / "provenance.json").write_text(json.dumps(provenance, indent=1) + "\n", encoding="utf-8")
+        origin = provenance(started, seconds)
+        (part / "provenance.json").write_text(json.dumps(origin, indent=1) + "\n", encoding="utf-8")
     return result
 
 
@@ -163,6 +163,7 @@ def _write_summary(path: Path, trace: Trace) -> None:
     write_summary(path, trace, title)
 
 
-def _provenance(started: datetime, seconds: float) -> dict[str, Any]:
+def provenance(started: datetime, seconds: float) -> dict[str, Any]:
+    """Return where, when, with what and for how long (s) something was computed."""
     clock = {"started": started.isoformat(timespec="seconds"), "wall_time_s": round(seconds, 2)}
     return clock | software(("numpy", "numba", "scipy", "h5py")) | {"physics_version": PHYSICS_VERSION}

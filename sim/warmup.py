@@ -37,7 +37,7 @@ def warm_up(config: SimulationConfig, controller: Controller | None, fluid: Flui
     UnstableSimulation
         If the flow does not become steady or leaves the range of validity.
     """
-    path = cache_dir("warmup") / f"{_digest(config)}.npz"
+    path = flow_path(config)
     if _read(path, fluid, drive):
         return
     _compute(config.numerics.steady_tolerance, controller, fluid, drive, tell)
@@ -48,7 +48,12 @@ def warm_up(config: SimulationConfig, controller: Controller | None, fluid: Flui
         path.unlink(missing_ok=True)  # a cache that cannot be written costs time the next time, no more
 
 
-def _digest(config: SimulationConfig) -> str:
+def flow_path(config: SimulationConfig) -> Path:
+    """Return where the empty channel's flow of a resolved configuration is kept."""
+    return cache_dir("warmup") / f"{flow_digest(config)}.npz"
+
+
+def flow_digest(config: SimulationConfig) -> str:
     """Name the empty channel's flow by all that it depends on."""
     which = {"dimension", "dx", "tau", "inertia_scale", "collision", "magic", "walls", "precision", "steady_tolerance"}
     numerics = config.numerics.model_dump(include=which)

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = (
     "sim.run",
+    "sim.sweep",
     "sim.emulate",
     "sim.verify",
     "bridge.build",

@@ -16,8 +16,6 @@ from sim.files import write_text
 
 HOUSE = ".sweep"
 """Folder, within that of the sweep, of what is no run."""
-PENDING = ("FAILED",)
-"""Entries of runs that may end otherwise when they are run again: they have no outcome."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +67,19 @@ def forget(folder: Path, run: str) -> None:
 def entries(folder: Path) -> dict[str, Entry]:
     """Return the entries of the sweep in `folder` by run; damaged ones are left out, and their runs run again."""
     found = {}
-    for path in sorted((folder / HOUSE / "ledger").glob("*.json")):
-        try:
-            entry = Entry(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            continue
-        found[entry.run] = entry
+    for path in sorted((folder / HOUSE / "ledger").glob("[!.]*.json")):
+        entry = entry_of(folder, path.stem)
+        if entry is not None:
+            found[entry.run] = entry
     return found
+
+
+def entry_of(folder: Path, run: str) -> Entry | None:
+    """Return the entry of a run; None if there is none, or it is damaged."""
+    try:
+        return Entry(**json.loads(_path(folder, run).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def _path(folder: Path, run: str) -> Path:
