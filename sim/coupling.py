@@ -10,6 +10,7 @@ from sim.cell import CellModel, Ring
 from sim.contact import repel
 from sim.fluid import Fluid, FluidModel, set_box
 from sim.kernels import ibm, ibm3d, membrane, shell
+from sim.kernels.ring import move_ring
 from sim.lattice import CS2
 from sim.shell import Shell, Workspace, shell_forces
 from sim.trilinear import Stencil
@@ -95,6 +96,9 @@ def move(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) ->
     LostMembrane
         If a node has no finite position or is off the grid.
     """
+    if len(model.membranes) == 1 and isinstance(model.membranes[0].law, Ring):
+        _move_ring(model, model.membranes[0].law, cell, fluid_model, fluid)
+        return
     kernels, strides = _kernels(fluid_model)
     kernels.interpolate(*strides, cell.base, cell.weight, *fluid.velocity, cell.velocity)
     kernels.clear(*strides, cell.base, *fluid.force)
@@ -102,6 +106,19 @@ def move(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) ->
     _locate(cell, fluid_model)
     _add_up_forces(model, cell, fluid_model)
     spread(model, cell, fluid_model, fluid)
+
+
+def _move_ring(model: CellModel, law: Ring, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
+    """Do the same for a single ring, in one call."""
+    lost, cell.slip, strain, cell.wall_distance = move_ring(
+        model.kernel, fluid_model.grid.shape, KERNEL_REACH, *cell.box, cell.x, cell.velocity, cell.force, cell.kink,
+        cell.base, cell.weight, *fluid.velocity, *fluid.force, model.mobility, tuple(law), cell.pressure[0],
+        model.distance, model.wall_force, model.wall_range, _kink_strength(model, fluid_model), 1 / KINK_STEPS,
+        *cell.extent,
+    )  # fmt: skip
+    if lost:
+        raise LostMembrane
+    cell.pressure[0] += law.kv / VOLUME_STEPS * strain
 
 
 def follow(cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
@@ -170,9 +187,14 @@ def _add_up_forces(model: CellModel, cell: Cell, fluid_model: FluidModel) -> Non
     _follow_kink(model, cell, fluid_model)
 
 
+def _kink_strength(model: CellModel, fluid_model: FluidModel) -> float:
+    """Return c/μ of `sim.kernels.ibm.missed_velocity`, lattice units."""
+    return model.kink / (CS2 * (1 / fluid_model.omega[0] - 0.5))
+
+
 def _follow_kink(model: CellModel, cell: Cell, fluid_model: FluidModel) -> None:
     """Bring up to date what interpolation misses of the nodes' velocity."""
-    strength = model.kink / (CS2 * (1 / fluid_model.omega[0] - 0.5))
+    strength = _kink_strength(model, fluid_model)
     for index, one in enumerate(model.membranes):
         x, force, kink = cell.x[one.nodes], cell.force[one.nodes], cell.kink[one.nodes]
         law, work = one.law, cell.work[index]

@@ -239,6 +239,12 @@ def _sweep(
     first: Callable[[], None] | None = None,
 ) -> None:
     """Update all slabs, each by the thread that comes to it first; this thread calls `first` before it helps."""
+    if model.threads == 1:
+        if first is not None:
+            first()
+        for slab in slabs:
+            kernel(*slab, *arguments)
+        return
     waiting = deque(slabs)
 
     def work() -> None:
@@ -250,7 +256,7 @@ def _sweep(
             kernel(*slab, *arguments)
 
     others = []
-    if model.threads > 1 and (first is not None or len(slabs) > 1):
+    if first is not None or len(slabs) > 1:
         pool = _pool(model.threads - 1)
         others = [pool.submit(work) for _ in range(model.threads - 1)]
     try:
