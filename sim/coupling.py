@@ -110,11 +110,13 @@ def move(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) ->
 
 def _move_ring(model: CellModel, law: Ring, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
     """Do the same for a single ring, in one call."""
+    (ux, uy), (fx, fy) = fluid.velocity, fluid.force
+    low, high = cell.box
+    first, last = cell.extent
     lost, cell.slip, strain, cell.wall_distance = move_ring(
-        model.kernel, fluid_model.grid.shape, KERNEL_REACH, *cell.box, cell.x, cell.velocity, cell.force, cell.kink,
-        cell.base, cell.weight, *fluid.velocity, *fluid.force, model.mobility, tuple(law), cell.pressure[0],
-        model.distance, model.wall_force, model.wall_range, _kink_strength(model, fluid_model), 1 / KINK_STEPS,
-        *cell.extent,
+        model.kernel, fluid_model.grid.shape, KERNEL_REACH, low, high, cell.x, cell.velocity, cell.force, cell.kink,
+        cell.base, cell.weight, ux, uy, fx, fy, model.mobility, tuple(law), cell.pressure[0], model.distance,
+        model.wall_force, model.wall_range, _kink_strength(model, fluid_model), 1 / KINK_STEPS, first, last,
     )  # fmt: skip
     if lost:
         raise LostMembrane
