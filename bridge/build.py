@@ -6,24 +6,30 @@ import hashlib
 import json as json_
 import platform
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import tyro
 
 from bridge.command import Exit, InputError, check_output, parse_arguments, print_json, progress, run_command, say
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from bridge.optics import Microscope
     from bridge.records import Dataset
     from bridge.views import View
+    from bridge.writer import Writer
     from sim.config import SimulationConfig
     from sim.trace import Trace
 
 _NO_RUNS = "learn-"
 """How the folders of trainings begin, which may lie beside run folders."""
+
+_AT_ONCE = 64  # cells kept in memory
 
 PARAMETERS = {
     "sim_ks": ("N/m", "stretching constant Ks"),
@@ -45,6 +51,14 @@ TEXT = {
     "outcome": "how the run ended",
 }
 """Meaning of the other columns."""
+
+
+class _Built(NamedTuple):
+    """One run as a cell."""
+
+    row: dict[str, Any]
+    views: list[View | None]
+    track: Mapping[str, np.ndarray]
 
 
 def find_runs(paths: Sequence[Path]) -> list[Path]:
@@ -83,8 +97,9 @@ def build(
     seed: int,
     skipped: Callable[[str], None],
     on_progress: Callable[[float, str], None],
-) -> Dataset:
-    """Return the Dataset of some runs.
+    known: Container[str] = (),
+) -> Iterator[Dataset]:
+    """Yield the Dataset of some runs, a few dozen cells at a time.
 
     Parameters
     ----------
@@ -98,25 +113,27 @@ def build(
         Is told of each run that cannot be used, and why.
     on_progress
         Is told the fraction done and the run at hand.
+    known
+        Cells that are there already; they are passed over.
 
     Raises
     ------
-    InputError
-        If no run can be used.
     OSError
         If the only run cannot be read.
     """
     from bridge.optics import Microscope
-    from bridge.records import VIEWS
+    from bridge.records import TRACK, VIEWS
     from bridge.scene import draw_scene
     from bridge.views import crop
     from sim.trace import read_trace
 
     microscope = Microscope()
-    rows: dict[str, dict[str, Any]] = {}
-    pictures: list[list[View | None]] = []
+    seen: dict[str, str] = {}
+    part: list[_Built] = []
     for number, run in enumerate(runs):
         on_progress(number / len(runs), run.name)
+        if run.name in known:
+            continue
         try:
             trace = read_trace(run)
             scene = draw_scene(trace, microscope, seed)
@@ -127,14 +144,18 @@ def build(
             skipped(str(error) if run.name in str(error) else f"{run}: {error}")
             continue
         row = _row(trace, run)
-        if row["cell_id"] in rows:
-            skipped(f"{run}: the same run as {rows[row['cell_id']]['run']}; leave one of them out")
+        name = row["cell_id"]
+        if name in seen:
+            skipped(f"{run}: the same run as {seen[name]}; leave one of them out")
+        if name in seen or name in known:
             continue
-        rows[row["cell_id"]] = row
-        pictures.append(views)
-    if not rows:
-        raise InputError(f"none of {len(runs)} run folders can be used; finish them with `python -m sim.run`")
-    return _assemble(list(rows.values()), pictures, size, seed, microscope)
+        seen[name] = row["run"]
+        part.append(_Built(row, views, {column: trace.samples[column] for column in TRACK}))
+        if len(part) >= _AT_ONCE:
+            yield _assemble(part, size, seed, microscope)
+            part = []
+    if part:
+        yield _assemble(part, size, seed, microscope)
 
 
 def _row(trace: Trace, run: Path) -> dict[str, Any]:
@@ -160,28 +181,24 @@ def _row(trace: Trace, run: Path) -> dict[str, Any]:
     }
 
 
-def _assemble(
-    rows: list[dict[str, Any]],
-    pictures: list[list[View | None]],
-    size: int,
-    seed: int,
-    microscope: Microscope,
-) -> Dataset:
+def _assemble(part: Sequence[_Built], size: int, seed: int, microscope: Microscope) -> Dataset:
     import numpy as np
     import pandas as pd
 
-    from bridge.records import VIEWS, Dataset
+    from bridge.records import TRACK, VIEWS, Dataset
     from bridge.views import FIELD
     from sim.features import FEATURES
 
-    images = np.zeros((len(rows), len(VIEWS), size, size), np.uint8)
+    images = np.zeros((len(part), len(VIEWS), size, size), np.uint8)
     masks = np.zeros_like(images)
     present = np.zeros(images.shape[:2], bool)
-    for i, views in enumerate(pictures):
-        for j, view in enumerate(views):
+    for i, built in enumerate(part):
+        for j, view in enumerate(built.views):
             if view is not None:
                 images[i, j], masks[i, j], present[i, j] = view.image, view.mask, True
-    table = pd.DataFrame(rows)
+    tracks = {name: np.concatenate([built.track[name] for built in part]) for name in TRACK}
+    tracks["cell"] = np.repeat(np.arange(len(part)), [len(built.track["time"]) for built in part])
+    table = pd.DataFrame([built.row for built in part])
     table["pixel_size"] = FIELD / size
     units = {name: feature.unit for name, feature in FEATURES.items()}
     units |= {name: unit for name, (unit, _) in PARAMETERS.items()} | {"pixel_size": "m"}
@@ -197,6 +214,7 @@ def _assemble(
         present,
         VIEWS,
         _meta([str(label) for label in table["label"].unique()], seed, microscope),
+        tracks,
     )
 
 
@@ -233,6 +251,8 @@ class Arguments:
     """Dataset to write (.h5)."""
     size: int = 64
     """Edge of the pictures (px); they always show 48 µm, so that a pixel measures 48 µm over this."""
+    append: bool = False
+    """Add to the dataset if there is one; runs that it holds are passed over."""
     seed: int = 0
     """Draws inner structure, lamp, focus and noise of the pictures; same seed, same bytes."""
     json: bool = False
@@ -250,28 +270,51 @@ def main(argv: list[str]) -> int:
         raise InputError(f"--seed = {arguments.seed}: must not be negative")
     check_output(arguments.out, ".h5", ".hdf5")
     runs = find_runs(arguments.runs)
-    from bridge.records import write_dataset
-
     skipped: list[str] = []
+    facts = _Facts()
 
     def skip(reason: str) -> None:
         skipped.append(reason)
         say(f"skipped: {reason}")
 
-    with progress("pictures", arguments.quiet) as bar:
-        dataset = build(runs, arguments.size, arguments.seed, skip, bar.update)
-    write_dataset(arguments.out, dataset)
-    labels = dict(Counter(dataset.table["label"]))
-    missing = 0 if dataset.views_present is None else int((~dataset.views_present).sum())
+    with progress("pictures", arguments.quiet) as bar, _writer(arguments) as writer:
+        before = len(writer.cells)
+        for part in build(runs, arguments.size, arguments.seed, skip, bar.update, frozenset(writer.cells)):
+            writer.append(part)
+            facts.add(part)
+        if not writer.cells:
+            raise InputError(f"none of {len(runs)} run folders can be used; finish them with `python -m sim.run`")
+    new = len(writer.cells) - before
+    kept = f" added to {before}" if before else ""
     say(
-        f"{arguments.out}: {len(dataset)} cells ({', '.join(f'{n} {name}' for name, n in labels.items())}), "
-        f"{missing} views missing, {len(skipped)} of {len(runs)} runs skipped",
+        f"{arguments.out}: {new} cells ({', '.join(f'{n} {name}' for name, n in facts.labels.items())}){kept}, "
+        f"{facts.views_missing} views missing, {len(skipped)} of {len(runs)} runs skipped",
         arguments.quiet,
     )
     if arguments.json:
-        summary = {"cells": len(dataset), "labels": labels, "views_missing": missing, "skipped": skipped}
-        print_json({"out": str(arguments.out), **summary, "outcomes": dict(Counter(dataset.table["outcome"]))})
+        summary = {"cells": new, "labels": dict(facts.labels), "views_missing": facts.views_missing, "skipped": skipped}
+        print_json({"out": str(arguments.out), **summary, "before": before, "outcomes": dict(facts.outcomes)})
     return Exit.DONE
+
+
+@dataclass
+class _Facts:
+    """What the new cells come to."""
+
+    labels: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    views_missing: int = 0
+
+    def add(self, part: Dataset) -> None:
+        self.labels.update(part.table["label"])
+        self.outcomes.update(part.table["outcome"])
+        self.views_missing += 0 if part.views_present is None else int((~part.views_present).sum())
+
+
+def _writer(arguments: Arguments) -> AbstractContextManager[Writer]:
+    from bridge.writer import add_to_dataset, new_dataset
+
+    return add_to_dataset(arguments.out) if arguments.append and arguments.out.exists() else new_dataset(arguments.out)
 
 
 if __name__ == "__main__":

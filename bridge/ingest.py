@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -14,6 +14,7 @@ from bridge.command import Exit, InputError, check_output, parse_arguments, prin
 
 if TYPE_CHECKING:
     from bridge.formats.column_map import ColumnMap
+    from bridge.recording import Cell
     from bridge.records import Dataset
 
 
@@ -100,6 +101,8 @@ class Arguments:
     """.rtdc files: edge of the pictures cut out around the events (px); by default the height of the frames."""
     without_pictures: bool = False
     """.rtdc files: take the features alone."""
+    append: bool = False
+    """Add to the dataset if there is one."""
     json: bool = False
     """Print one JSON object on standard output."""
     quiet: bool = False
@@ -110,34 +113,55 @@ def main(argv: list[str]) -> int:
     """Run the command; see `Arguments`."""
     arguments = parse_arguments(Arguments, "bridge.ingest", argv)
     _check(arguments)
-    from dataclasses import replace
     from importlib.metadata import version
 
-    from bridge.merge import merge
-    from bridge.records import write_dataset
     from bridge.video import is_recording
+    from bridge.writer import add_to_dataset, new_dataset
 
     column_map = None
     if arguments.columns is not None:
         from bridge.formats.column_map import read_column_map
 
         column_map = read_column_map(arguments.columns)
-    parts = []
-    with progress("reading", arguments.quiet) as bar:
+    provenance = {"command": "bridge.ingest", "versions": {"mimlab": version("mimlab")}}
+    facts = _Facts()
+    adding = arguments.append and arguments.out.exists()
+    with (
+        progress("reading", arguments.quiet) as bar,
+        (add_to_dataset if adding else new_dataset)(arguments.out) as writer,
+    ):
         for number, path in enumerate(arguments.sources):
             bar.update(number / len(arguments.sources), path.name)
             if path.exists() and is_recording(path):
-                parts.append(_read_recording(path, arguments, bar.update))
+                part = _read_recording(path, arguments, bar.update)
             elif path.suffix.lower() == ".rtdc":
-                parts.append(_read_events(path, arguments))
+                part = _read_events(path, arguments)
             else:
-                parts.append(read_source(path, arguments.classes, column_map, arguments.label))
-    dataset = merge(parts)
-    provenance = {"command": "bridge.ingest", "versions": {"mimlab": version("mimlab")}}
-    dataset = replace(dataset, meta={**dataset.meta, "provenance": provenance})
-    write_dataset(arguments.out, dataset)
-    _report(dataset, arguments)
+                part = read_source(path, arguments.classes, column_map, arguments.label)
+            writer.append(replace(part, meta={**part.meta, "provenance": provenance}))
+            facts.add(part)
+    _report(facts, arguments)
     return Exit.DONE
+
+
+@dataclass
+class _Facts:
+    """What was read."""
+
+    cells: int = 0
+    pictures: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    splits: Counter[str] = field(default_factory=Counter)
+    features: dict[str, str] = field(default_factory=dict)
+    sources: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, part: Dataset) -> None:
+        self.cells += len(part)
+        self.pictures += 0 if part.views_present is None else int(part.views_present.sum())
+        self.labels.update(part.table["label"])
+        self.splits.update(part.table["split"])
+        self.features |= {name: part.units[name] for name in part.features}
+        self.sources += part.meta["sources"]
 
 
 def _check(arguments: Arguments) -> None:
@@ -177,7 +201,17 @@ def _read_recording(path: Path, arguments: Arguments, on_progress: Callable[[flo
         arguments.pixel_size, arguments.frame_rate, arguments.constriction, times, arguments.label, arguments.group
     )
     given = None if arguments.detections is None else read_detections(arguments.detections, Clip(path).shape)
-    return read_recording(path, recorder, given, on_progress)[0]
+    dataset, cells = read_recording(path, recorder, given, on_progress)
+    return replace(dataset, tracks=_tracks(cells))
+
+
+def _tracks(cells: Sequence[Cell]) -> dict[str, Any]:
+    import numpy as np
+
+    from bridge.records import TRACK
+
+    tracks = {name: np.concatenate([cell.trace[name] for cell in cells]) for name in TRACK}
+    return tracks | {"cell": np.repeat(np.arange(len(cells)), [len(cell.trace["time"]) for cell in cells])}
 
 
 def _read_events(path: Path, arguments: Arguments) -> Dataset:
@@ -193,16 +227,14 @@ def _check_label(arguments: Arguments) -> None:
         raise InputError(f"--label = {arguments.label!r} is none of {', '.join(arguments.classes)}")
 
 
-def _report(dataset: Dataset, arguments: Arguments) -> None:
+def _report(facts: _Facts, arguments: Arguments) -> None:
     """Print what was read, for people and for machines."""
-    labels, splits = (dict(Counter(dataset.table[name])) for name in ("label", "split"))
-    pictures = 0 if dataset.views_present is None else int(dataset.views_present.sum())
     say(
-        f"{arguments.out}: {len(dataset)} cells ({', '.join(f'{n} {name}' for name, n in labels.items())}), "
-        f"{pictures} pictures; look for faults with `python -m bridge.check {arguments.out}`",
+        f"{arguments.out}: {facts.cells} cells ({', '.join(f'{n} {name}' for name, n in facts.labels.items())}), "
+        f"{facts.pictures} pictures; look for faults with `python -m bridge.check {arguments.out}`",
         arguments.quiet,
     )
-    for source in dataset.meta["sources"]:
+    for source in facts.sources:
         if source.get("pictures_not_listed"):
             say(f"{source['name']}: {source['pictures_not_listed']} pictures that no row names are left out")
         if source.get("left_out"):
@@ -218,9 +250,8 @@ def _report(dataset: Dataset, arguments: Arguments) -> None:
                 arguments.quiet,
             )
     if arguments.json:
-        features = {name: dataset.units[name] for name in dataset.features}
-        counts = {"cells": len(dataset), "pictures": pictures, "labels": labels, "splits": splits}
-        print_json({"out": str(arguments.out), **counts, "features": features})
+        counts = {"cells": facts.cells, "pictures": facts.pictures, "labels": facts.labels, "splits": facts.splits}
+        print_json({"out": str(arguments.out), **counts, "features": facts.features})
 
 
 if __name__ == "__main__":

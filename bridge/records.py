@@ -2,29 +2,30 @@
 
 Layout of ``cells.h5`` (schema `SCHEMA_VERSION`)::
 
-    /images           (N, views, H, W) uint8 or uint16, one chunk a cell; absent without pictures
+    /images           (N, views, H, W) uint8 or uint16, one chunk a picture; absent without pictures
     /masks            (N, views, H, W) uint8, 0 or 255; absent where no outline is known
     /views_present    (N, views) bool: which views of a cell exist
     /table/<column>   (N,) with attributes ``unit`` and ``description``; text columns are UTF-8
-    /meta             attribute-free scalar string: JSON with schema_version, views, sources, provenance
+    /tracks/<column>  (samples,) float32 with attribute ``unit``, and ``cell``, the row of the table, int64 in order:
+                      how each cell went through the channel; absent where nothing was followed
+    /meta             attribute-free scalar string: JSON with schema_version, views, sources, provenance; what was added
+                      later has its provenance under ``appended``
 
-Missing numbers are NaN, missing text is the empty string.
+Missing numbers are NaN, missing text is the empty string. All arrays may grow along the cells and samples.
 """
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 
 from sim.command import InputError
-from sim.files import new_hdf5, replacing
 
 SCHEMA_VERSION = 1
 VIEWS = ("first", "squeezed")
@@ -39,6 +40,9 @@ empty; `fold` is -1 or 0, 1, …"""
 
 PARAMETERS = ("sim_", "condition_", "pixel_size", "fold", "frames")
 """How the numeric columns begin that are settings or bookkeeping, not measured features."""
+
+TRACK = ("time", "x", "y", "vx", "rear_x", "front_x", "length", "height", "di", "di_ellipse", "area", "perimeter")
+"""Columns of a track, as `sim.trace.COLUMNS` defines them."""
 
 MAX_BYTES = 8 * 2**30
 """Largest array that is read at once."""
@@ -71,6 +75,9 @@ class Dataset:
         Names of the views, in order.
     meta
         Sources and provenance, JSON-like.
+    tracks
+        How the cells went through the channel: ``cell``, the row of the table (samples,), in order, and columns of
+        `TRACK` in SI (samples,); None where nothing was followed.
     """
 
     table: pd.DataFrame
@@ -81,6 +88,7 @@ class Dataset:
     views_present: np.ndarray | None = None
     views: Sequence[str] = VIEWS
     meta: Mapping[str, Any] = field(default_factory=dict)
+    tracks: Mapping[str, np.ndarray] | None = None
 
     def __post_init__(self) -> None:
         missing = [name for name in REQUIRED if name not in self.table]
@@ -140,97 +148,48 @@ def write_dataset(path: Path | str, dataset: Dataset) -> None:
     OSError
         If the file cannot be written; an earlier file of that name is kept.
     """
-    with replacing(path) as part, new_hdf5(part) as file:
-        table = file.create_group("table", track_order=True)
-        for name in dataset.table:
-            column = dataset.table[name]
-            if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-                data = table.create_dataset(str(name), data=column.to_numpy())
-            else:
-                data = table.create_dataset(str(name), data=column.astype(str).to_list(), dtype=h5py.string_dtype())
-            data.attrs["unit"] = dataset.units.get(str(name), "")
-            data.attrs["description"] = dataset.descriptions.get(str(name), "")
-        for name, array in (("images", dataset.images), ("masks", dataset.masks)):
-            if array is not None:
-                chunk = (1, *array.shape[1:])
-                packed = {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
-                file.create_dataset(name, data=array, chunks=chunk, **packed)
-        if dataset.views_present is not None:
-            file.create_dataset("views_present", data=dataset.views_present)
-        meta = {"schema_version": SCHEMA_VERSION, "views": list(dataset.views), **dict(dataset.meta)}
-        file.create_dataset("meta", data=json.dumps(meta, sort_keys=True), dtype=h5py.string_dtype())
+    from bridge.writer import new_dataset
+
+    with new_dataset(path) as writer:
+        writer.append(dataset)
 
 
 def read_dataset(path: Path | str) -> Dataset:
-    """Read a dataset.
+    """Read a dataset into memory, all but its tracks; `bridge.stored.open_dataset` leaves the pictures on disk.
 
     Raises
     ------
     DatasetError
         If the file is missing, is no dataset, has another schema, is damaged, or links outside itself.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise DatasetError(f"{path}: no such file; make one with `python -m bridge.build` or `python -m bridge.ingest`")
-    try:
-        with h5py.File(path, "r") as file:
-            return _read(file, path)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError) as error:
-        if isinstance(error, DatasetError):
-            raise
-        raise DatasetError(f"{path}: not a readable dataset ({error}); build or ingest it again") from error
+    from bridge.stored import open_dataset
+
+    with open_dataset(path) as stored:
+        try:
+            return loaded(stored)
+        except DatasetError as error:
+            raise DatasetError(f"{path}: {error}") from error
 
 
-def _read(file: h5py.File, path: Path) -> Dataset:
-    _refuse_links(file, ("meta", "table", "images", "masks", "views_present"), path)
-    table, meta_node = file.get("table"), file.get("meta")
-    if not isinstance(table, h5py.Group) or not isinstance(meta_node, h5py.Dataset):
-        raise DatasetError(f"{path}: no /table or /meta; this is not a dataset of this project")
-    names = [str(name) for name in table]
-    _refuse_links(table, names, path)
-    meta = json.loads(str(meta_node.asstr()[()]))
-    version = meta.pop("schema_version", None)
-    if version != SCHEMA_VERSION:
-        raise DatasetError(
-            f"{path}: schema version {version!r}, this program reads {SCHEMA_VERSION}; build or ingest it again"
-        )
-    views = tuple(str(view) for view in meta.pop("views"))
-    columns, units, descriptions = {}, {}, {}
-    for name in names:
-        columns[name] = _array(table, name, path)
-        attributes = table[name].attrs
-        if attributes.get("unit"):
-            units[name] = str(attributes["unit"])
-        if attributes.get("description"):
-            descriptions[name] = str(attributes["description"])
-    shapes = {name: column.shape for name, column in columns.items()}
-    if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
-        raise DatasetError(f"{path}: columns of different lengths {shapes}; build or ingest it again")
-    arrays = {name: _array(file, name, path) for name in ("images", "masks", "views_present") if name in file}
-    try:
-        return Dataset(pd.DataFrame(columns), units, descriptions, views=views, meta=meta, **arrays)
-    except DatasetError as error:
-        raise DatasetError(f"{path}: {error}") from error
+def loaded(dataset: Dataset, rows: slice = slice(None)) -> Dataset:
+    """Return some cells of a dataset, with their pictures in memory and without tracks.
 
-
-def _refuse_links(group: h5py.Group, names: Sequence[str], path: Path) -> None:
-    """Refuse what would make the file read another one: links, external storage, virtual datasets."""
-    for name in names:
-        if isinstance(group.get(name, getlink=True), (h5py.ExternalLink, h5py.SoftLink)):
-            raise DatasetError(f"{path}: {name} is a link; a dataset holds its own data")
-        node = group.get(name)
-        if isinstance(node, h5py.Dataset) and (node.external or node.is_virtual):
-            raise DatasetError(f"{path}: {node.name} keeps its data in another file; a dataset holds its own data")
-
-
-def _array(group: h5py.Group, name: str, path: Path) -> np.ndarray:
-    data = group[name]
-    if not isinstance(data, h5py.Dataset):
-        raise DatasetError(f"{path}: {data.name} is no array; build or ingest it again")
-    size = int(np.prod(data.shape, dtype=object)) * data.dtype.itemsize
-    if size > MAX_BYTES:
-        raise DatasetError(
-            f"{path}: {data.name} {data.shape} takes {size / 2**30:.1f} GiB, more than {MAX_BYTES / 2**30:.0f} GiB; "
-            "split the dataset"
-        )
-    return np.asarray(data.asstr()[()] if h5py.check_string_dtype(data.dtype) is not None else data[()])
+    Raises
+    ------
+    DatasetError
+        If pictures take more than `MAX_BYTES`.
+    """
+    pictures: dict[str, Any] = {}
+    for name in ("images", "masks", "views_present"):
+        values = getattr(dataset, name)
+        if values is not None:
+            count = len(range(*rows.indices(len(dataset))))
+            size = count * math.prod(values.shape[1:]) * values.dtype.itemsize
+            if size > MAX_BYTES:
+                raise DatasetError(
+                    f"{name} of {count} cells take {size / 2**30:.1f} GiB, more than {MAX_BYTES >> 30} GiB; "
+                    "split the dataset"
+                )
+            pictures[name] = np.asarray(values[rows])
+    table = dataset.table.iloc[rows].reset_index(drop=True)
+    return replace(dataset, table=table, tracks=None, **pictures)

@@ -18,6 +18,7 @@ COMMANDS = (
     "bridge.ingest",
     "bridge.check",
     "bridge.render",
+    "bridge.splits",
     "learn.run",
     "learn.ablation",
     "learn.apply",

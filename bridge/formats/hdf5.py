@@ -22,13 +22,15 @@ from bridge.records import MAX_BYTES, DatasetError
 _ZSTD, _SHUFFLE, _FLETCHER = 32015, 2, 3
 _BUILT_IN = (1, _SHUFFLE, _FLETCHER, 5, 6, 32000)
 _MAX_CHUNK = 512 * 2**20
+_UNWRITTEN = 64 * 2**20  # bytes that may be there without being stored
+_DENSEST = 1100  # times that packing makes an array smaller, at most
 _FAILURES = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError, ArithmeticError)
 _FAILURES += (IndexError, EOFError, zstandard.ZstdError)
 
 
 @contextlib.contextmanager
-def open_hdf5(path: Path, what: str, remedy: str) -> Iterator[h5py.File]:
-    """Yield an HDF5 file opened for reading; whatever fails within is a `DatasetError` that names it.
+def refused(path: Path, what: str, remedy: str) -> Iterator[None]:
+    """Turn whatever fails within into a `DatasetError` that names the file: it is hostile or damaged.
 
     Parameters
     ----------
@@ -37,18 +39,24 @@ def open_hdf5(path: Path, what: str, remedy: str) -> Iterator[h5py.File]:
     what
         What it should be, such as "dataset".
     remedy
-        What to do where it is damaged.
+        What to do.
     """
-    if not path.is_file():
-        raise DatasetError(f"{path}: no such file")
     try:
-        with h5py.File(path, "r") as file:
-            yield file
+        yield
     except DatasetError:
         raise
     except _FAILURES as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DatasetError(f"{path}: not a readable {what} ({reason}); {remedy}") from error
+
+
+@contextlib.contextmanager
+def open_hdf5(path: Path, what: str, remedy: str) -> Iterator[h5py.File]:
+    """Yield an HDF5 file opened for reading; whatever fails within is `refused`."""
+    if not path.is_file():
+        raise DatasetError(f"{path}: no such file")
+    with refused(path, what, remedy), h5py.File(path, "r") as file:
+        yield file
 
 
 def child(group: h5py.Group, name: str, path: Path) -> h5py.Dataset | h5py.Group | None:
@@ -70,7 +78,7 @@ def child(group: h5py.Group, name: str, path: Path) -> h5py.Dataset | h5py.Group
     return node if isinstance(node, (h5py.Dataset, h5py.Group)) else None
 
 
-def array(group: h5py.Group, name: str, path: Path, kinds: str = "biuf") -> h5py.Dataset:
+def array(group: h5py.Group, name: str, path: Path, kinds: str = "biuf", stored: bool = True) -> h5py.Dataset:
     """Return an array of a group, unread.
 
     Parameters
@@ -81,6 +89,8 @@ def array(group: h5py.Group, name: str, path: Path, kinds: str = "biuf") -> h5py
         Opens the message of a failure.
     kinds
         Kinds of values it may have, as in `numpy.dtype.kind`.
+    stored
+        Whether it will be read in one piece, and must not be larger than can be.
 
     Raises
     ------
@@ -92,8 +102,21 @@ def array(group: h5py.Group, name: str, path: Path, kinds: str = "biuf") -> h5py
         raise DatasetError(f"{path}: {name} is no array; write the file again")
     if node.dtype.kind not in kinds or node.shape is None:
         raise DatasetError(f"{path}: {name} holds {node.dtype}, which is not expected there; write the file again")
-    check_size(node.shape, node.dtype, f"{path}: {name}")
+    if stored:
+        check_size(node.shape, node.dtype, f"{path}: {name}")
+        check_stored(node, path, _UNWRITTEN)
     return node
+
+
+def check_stored(node: h5py.Dataset, path: Path, allowed: int) -> None:
+    """Refuse an array of more than `allowed` bytes that is far larger than what is stored: made to fill the memory."""
+    size = math.prod(node.shape) * node.dtype.itemsize
+    held = node.id.get_storage_size()
+    if size > allowed and size > _DENSEST * held:
+        raise DatasetError(
+            f"{path}: {node.name} {node.shape} takes {size / 2**30:.1f} GiB, of which {held} bytes are stored; "
+            "write the file again"
+        )
 
 
 def check_size(shape: Sequence[int], dtype: np.dtype, where: str) -> None:

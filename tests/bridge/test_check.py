@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bridge.check import check, distinct_pictures, picture_key
+from bridge.check import check
+from bridge.check_pictures import picture_key, shown_pictures
 from bridge.formats.tables import SCALE_LOST, UNKNOWN
 from bridge.ingest import read_source
 from bridge.records import Dataset, write_dataset
@@ -44,6 +45,11 @@ def clean() -> Dataset:
 
 def found(dataset: Dataset, level: str | None = None) -> list[str]:
     return [finding.check for finding in check(dataset) if level is None or finding.level == level]
+
+
+def distinct_pictures(dataset: Dataset) -> tuple[int, int]:
+    shown = shown_pictures(dataset)
+    return len({one.likeness for one in shown}), len(shown)
 
 
 def with_table(**columns) -> Dataset:
@@ -98,6 +104,7 @@ LABEL = np.array(clean().table["label"])
 SPLIT = np.array(clean().table["split"])
 VELOCITY = np.array(clean().table["max_velocity"])
 FIRST = np.arange(16) == 0
+DAY = np.arange(16) // 4
 
 PLANTED = [
     ({"label": "a"}, "warning", "one-class"),
@@ -107,6 +114,12 @@ PLANTED = [
     ({"split": np.where(FIRST, "", SPLIT)}, "error", "split-partial"),
     ({"split": np.where(FIRST, "test", SPLIT)}, "error", "group-divided"),
     ({"fold": np.arange(16) % 2}, "error", "group-divided"),
+    ({"fold": np.where(FIRST, -1, DAY)}, "error", "fold-partial"),
+    ({"fold": np.where(DAY == 1, 3, DAY)}, "error", "fold-empty"),
+    ({"fold": DAY, "label": np.where(DAY == 2, "a", LABEL)}, "warning", "fold-class-missing"),
+    ({"fold": DAY, "label": np.where(DAY == 2, LABEL, "a")}, "error", "fold-class-missing"),
+    ({"split": "train"}, "warning", "split-empty"),
+    ({"split": "test"}, "warning", "split-empty"),
     ({"group": ""}, "info", "group-unknown"),
     ({"group": LABEL}, "warning", "group-is-class"),
     ({"cell_id": np.where(FIRST, "cell15", clean().table["cell_id"])}, "error", "cell-twice"),
@@ -117,6 +130,10 @@ PLANTED = [
     ({"transition_time": -1.0 - VELOCITY}, "error", "feature-impossible"),
     ({"deformation_index": 1.0 + VELOCITY}, "error", "feature-impossible"),
     ({"max_velocity": np.linspace(0, 1, 16).round(3)[::-1] * (SPLIT == "train")}, "warning", "scale-lost"),
+    ({"max_velocity": 9.0 + VELOCITY}, "warning", "unit-unlikely"),
+    ({"transition_time": 1000.0 + VELOCITY}, "warning", "unit-unlikely"),
+    ({"transition_time": 5e-9 + 1e-9 * VELOCITY}, "warning", "unit-unlikely"),
+    ({"pixel_size": 0.25}, "error", "feature-impossible"),
     ({"brightness": VELOCITY}, "warning", "unit-unknown"),
 ]
 
@@ -126,6 +143,32 @@ PLANTED = [
 )
 def test_planted_defect_is_found(columns, level, name):
     assert name in found(with_table(**columns), level)
+
+
+@pytest.mark.parametrize(
+    ("unit", "values", "level"),
+    [
+        ("m", np.linspace(10, 20, 16), "error"),  # µm taken for m
+        ("m", np.linspace(10e-6, 20e-6, 16), None),
+        ("m²", np.linspace(50, 90, 16), "error"),
+        ("m³", np.linspace(500, 900, 16), "error"),
+        ("m³", np.linspace(5e-16, 9e-16, 16), None),
+        ("m³", np.linspace(5e-9, 9e-9, 16), "warning"),
+        ("Pa", np.linspace(0.5e-3, 2e-3, 16), "warning"),  # kPa taken for Pa, and the wrong way
+    ],
+)
+def test_sizes_that_cannot_be_in_their_unit(unit, values, level):
+    dataset = with_table(size=values)
+    levels = {f.level for f in check(replace(dataset, units={**dataset.units, "size": unit}))}
+    assert levels == ({level} if level else set())
+
+
+def test_mirrored_picture_in_another_fold_is_named():
+    images = clean().images.copy()
+    images[15, 0] = images[0, 1][:, ::-1]
+    dataset = replace(clean(), images=images, table=clean().table.assign(split="", fold=DAY))
+    (finding,) = [f for f in check(dataset) if f.check == "picture-shared"]
+    assert "mirrored or turned, in the folds 0 and 3" in finding.what
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from miml_folders import BAD, make_folder
 
 from bridge.command import InputError
 from bridge.ingest import read_source
-from bridge.merge import merge
 from bridge.records import DatasetError, read_dataset
 
 
@@ -25,21 +24,33 @@ def test_folder_and_table_become_one_dataset(tmp_path, command):
     assert dataset.meta["sources"][0]["sha256"].keys() == {"train_data.csv"}
 
 
-def test_sources_in_different_units_are_not_mixed(tmp_path):
-    parts = []
+def test_sources_in_different_units_are_not_mixed(tmp_path, command):
     for name, unit in (("a", "m_per_s"), ("b", "px_per_frame")):
-        path = tmp_path / f"{name}.csv"
-        path.write_text(f"cell_id,label,max_velocity_{unit}\n{name},x,1\n")
-        parts.append(read_source(path))
-    with pytest.raises(DatasetError, match="'m/s' in one source and 'px/frame' in another"):
-        merge(parts)
+        (tmp_path / f"{name}.csv").write_text(f"cell_id,label,max_velocity_{unit}\n{name},x,1\n")
+    done = command("bridge.ingest", tmp_path / "a.csv", tmp_path / "b.csv", "--out", tmp_path / "c.h5")
+    assert done.returncode == 2
+    assert "'m/s' in one source and 'px/frame' in another" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv"]
 
 
-def test_a_cell_in_two_sources_is_refused(tmp_path):
+def test_a_cell_in_two_sources_is_refused(tmp_path, command):
     path = tmp_path / "a.csv"
     path.write_text("cell_id,label,DI\na,x,0.1\n")
-    with pytest.raises(DatasetError, match="'a' occurs in two sources"):
-        merge([read_source(path), read_source(path)])
+    done = command("bridge.ingest", path, path, "--out", tmp_path / "c.h5")
+    assert done.returncode == 2
+    assert "'a' occurs in two sources" in done.stderr
+
+
+def test_sources_can_be_added_later(tmp_path, command):
+    out = tmp_path / "c.h5"
+    for name in "ab":
+        (tmp_path / f"{name}.csv").write_text(f"cell_id,label,DI\n{name},x,0.1\n")
+        assert command("bridge.ingest", tmp_path / f"{name}.csv", "--out", out, "--append").returncode == 0
+    before = out.read_bytes()
+    assert read_dataset(out).table["cell_id"].to_list() == ["a", "b"]
+    assert [source["name"] for source in read_dataset(out).meta["sources"]] == ["a.csv", "b.csv"]
+    done = command("bridge.ingest", tmp_path / "b.csv", "--out", out, "--append")
+    assert (done.returncode, out.read_bytes() == before) == (2, True)
 
 
 @pytest.mark.parametrize(("name", "message"), [("none", "no such file"), ("video.avi", "unknown kind of file")])

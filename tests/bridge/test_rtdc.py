@@ -9,8 +9,8 @@ from rtdc_files import HEIGHT, PIXEL, add_basin, ellipses, write_rtdc, zstd_arra
 from bridge.formats.hdf5 import read_rows
 from bridge.formats.rtdc import add_scores, read_rtdc
 from bridge.ingest import read_source
-from bridge.merge import merge
 from bridge.records import DatasetError, read_dataset
+from bridge.writer import new_dataset
 from sim.features import FEATURES
 
 
@@ -309,7 +309,10 @@ def test_damaged_zstandard_is_refused(tmp_path):
 
 def test_event_files_of_one_size_can_be_merged(tmp_path):
     parts = [read_source(write_rtdc(tmp_path / f"{name}.rtdc"), label=name) for name in "ab"]
-    both = merge(parts)
+    with new_dataset(tmp_path / "c.h5") as writer:
+        for one in parts:
+            writer.append(one)
+    both = read_dataset(tmp_path / "c.h5")
     assert both.masks.shape == (12, 1, HEIGHT, HEIGHT)
     assert both.descriptions["deform"] == parts[0].descriptions["deform"]
     assert both.views == ("event",)
