@@ -19,6 +19,7 @@ __all__ = [
     "InputError",
     "cache_dir",
     "check_output",
+    "check_writable",
     "parse_arguments",
     "print_json",
     "progress",

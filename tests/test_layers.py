@@ -17,6 +17,8 @@ COMMANDS = (
     "bridge.build",
     "bridge.ingest",
     "bridge.check",
+    "bridge.export",
+    "bridge.gap",
     "bridge.render",
     "bridge.splits",
     "learn.run",

@@ -229,7 +229,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def write_miml(folder: Path, dataset: Dataset) -> None:
+def write_miml(folder: Path, dataset: Dataset, features: Sequence[str] = FEATURES) -> None:
     """Write a dataset in the reference layout, with units and split in ``dataset.meta.json`` beside it.
 
     Parameters
@@ -237,7 +237,9 @@ def write_miml(folder: Path, dataset: Dataset) -> None:
     folder
         Folder to make; must not exist, or be empty.
     dataset
-        Has pictures and the three features of the reference CSV; others follow as further columns.
+        Has pictures; in memory, or opened by `bridge.stored.open_dataset`.
+    features
+        Columns from the third on; the reference's network takes the three of its own CSV.
 
     Raises
     ------
@@ -246,37 +248,43 @@ def write_miml(folder: Path, dataset: Dataset) -> None:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DatasetError(f"{folder}: exists and is not empty; choose another name")
-    lacking = [name for name in FEATURES if name not in dataset.table]
-    if lacking or dataset.images is None or dataset.views_present is None:
+    if dataset.images is None or dataset.views_present is None:
+        raise DatasetError("this layout needs pictures, and the dataset has none")
+    lacking = [name for name in features if name not in dataset.features]
+    if lacking:
         raise DatasetError(
-            f"this layout needs pictures and {', '.join(FEATURES)}; lacking: {', '.join(lacking) or 'pictures'}"
+            f"no feature {', '.join(lacking)}; name others with --features, of {', '.join(dataset.features) or 'none'}"
         )
     strange = [name for name in dataset.table["cell_id"] if not re.fullmatch(r"[^/\\\0]+", name)]
     if strange:
         raise DatasetError(f"cell {strange[0]!r} cannot be a file name; rename it")
-    more = [name for name in dataset.features if name not in FEATURES]
+    titles: dict[str, str] = dict(zip(FEATURES, HEADER[2:], strict=True))
     with replacing(folder) as part:
         for split, rows in dataset.table.groupby("split", sort=False).indices.items():
             name, table = _PARTS[str(split)]
             (part / name).mkdir(parents=True)
             with (part / table).open("w", newline="", encoding="utf-8") as stream:
                 writer = csv.writer(stream, lineterminator="\n")
-                writer.writerow([*HEADER, *more])
+                writer.writerow([*HEADER[:2], *(titles.get(name, name) for name in features)])
                 for row in rows:
-                    _write_cell(part / name, writer, dataset, int(row), [*FEATURES, *more])
-        meta = {"units": {name: dataset.units[name] for name in dataset.features}, "scaling": "none applied on writing"}
+                    _write_cell(part / name, writer, dataset, int(row), features)
+        meta: dict[str, Any] = {"units": {name: dataset.units[name] for name in features}}
+        meta["scaling"] = "none applied on writing"
+        meta["pictures"] = f"{dataset.images.dtype} written as 8 bits, grey in three channels"
+        meta["dataset"] = dict(dataset.meta)
         (part / "dataset.meta.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
-def _write_cell(folder: Path, writer: Any, dataset: Dataset, row: int, features: list[str]) -> None:
+def _write_cell(folder: Path, writer: Any, dataset: Dataset, row: int, features: Sequence[str]) -> None:
     assert dataset.images is not None
     assert dataset.views_present is not None
     cell = dataset.table.iloc[row]
     values = ["" if math.isnan(cell[name]) else repr(float(cell[name])) for name in features]
     for j, view in enumerate(dataset.views):
         if dataset.views_present[row, j]:
-            name = cell["cell_id"] + _SUFFIX[view]
-            image = Image.fromarray(dataset.images[row, j])
-            # the reference reads three channels; 16 bits have no such form
-            (image if image.mode.startswith("I") else image.convert("RGB")).save(folder / name)
+            name = cell["cell_id"] + _SUFFIX.get(view, f"_{view.capitalize()}crop.png")
+            grey = np.asarray(dataset.images[row, j])
+            if grey.dtype != np.uint8:  # the reference reads three channels, which have 8 bits
+                grey = np.round(grey / 257).astype(np.uint8)
+            Image.fromarray(grey).convert("RGB").save(folder / name)
             writer.writerow([name, cell["label"], *values])

@@ -7,7 +7,7 @@ import pytest
 from miml_folders import BAD, ROWS, make_folder
 from PIL import Image
 
-from bridge.formats.miml_csv import HEADER, read_csv, read_miml, write_miml
+from bridge.formats.miml_csv import FEATURES, HEADER, read_csv, read_miml, write_miml
 from bridge.formats.tables import SCALE_LOST, UNKNOWN, read_table
 from bridge.records import Dataset, DatasetError
 
@@ -60,13 +60,14 @@ def example() -> Dataset:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_round_trip(tmp_path, dtype):
     written = example()
-    written = replace(written, images=written.images.astype(dtype) * (257 if dtype is np.uint16 else 1))
-    write_miml(tmp_path / "out", written)
-    assert (tmp_path / "out/train_data.csv").read_text().startswith(",".join(HEADER))
+    scale = 257 if dtype is np.uint16 else 1
+    written = replace(written, images=written.images.astype(dtype) * scale)
+    write_miml(tmp_path / "out", written, (*FEATURES, "entry_time"))
+    assert (tmp_path / "out/train_data.csv").read_text().startswith(",".join(HEADER) + ",entry_time\n")
     assert json.loads((tmp_path / "out/dataset.meta.json").read_text())["units"]["max_velocity"] == "m/s"
     read = read_miml(tmp_path / "out")
     pd.testing.assert_frame_equal(read.table[written.table.columns], written.table, check_dtype=False)
-    np.testing.assert_array_equal(read.images, written.images)
+    np.testing.assert_array_equal(read.images.astype(dtype) * scale, written.images)
     np.testing.assert_array_equal(read.views_present, written.views_present)
     assert read.units == written.units
 
