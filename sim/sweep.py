@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from sim.sweeps.status import Status
 
 EPILOG = """\
-exit codes: 0 every run has an outcome (STUCK, UNSTABLE and REFUSED are outcomes),
-2 bad input, 4 some run has no outcome yet, 130 interrupted
+exit codes: 0 every run has an outcome (STUCK, UNSTABLE and REFUSED are outcomes), 1 --check: a trend is not as
+expected, 2 bad input, 4 some run has no outcome yet, 130 interrupted
 examples:
   python -m sim.sweep hct116 --grid cell.ks=1e-3:3e-2:9:log --grid cell.diameter=12e-6:16e-6:5
   python -m sim.sweep --population classes --out cells --dry-run
@@ -72,6 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
     group.add_argument("--dry-run", action="store_true", help="time one run, say what the sweep will take, and stop")
     group.add_argument("--list", action="store_true", help="say how each run stands, and stop")
     group.add_argument("--table", action="store_true", help="make table and figure anew, and stop")
+    group.add_argument("--check", action="store_true", help="check the trends with stiffness and size, and stop")
     group.add_argument("--retry-failed", action="store_true", help="compute failed and unstable runs again")
     group.add_argument("--pictures", action="store_true", help="draw each run's summary.png, too: about a second a run")
     group.add_argument("--json", action="store_true", help="print one JSON object on standard output")
@@ -85,6 +86,8 @@ def main(argv: list[str]) -> int:
     options, common = parse_fields(make_parser(), argv)
     if options.table:
         return _tabulate(options)
+    if options.check:
+        return _check(options)
     cases = _cases(options)
     if not cases and common:
         raise InputError(f"--{next(iter(common))} alone is no design: give --grid, --values, --rows, --population, …")
@@ -251,6 +254,20 @@ def _tabulate(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"table": str(options.out / "sweep.csv")})
     return Exit.DONE
+
+
+def _check(options: argparse.Namespace) -> int:
+    """Check the trends of the table."""
+    from sim.sweep_table import read_sweep
+    from sim.sweeps.trends import describe, trends
+
+    table, _ = read_sweep(options.out)
+    found = trends(table)
+    say(describe(found, table), options.quiet)
+    passed = all(one.passed is not False for one in found)
+    if options.json:
+        print_json({"pass": passed, "trends": [asdict(one) | {"pass": one.passed} for one in found]})
+    return Exit.DONE if passed else Exit.FAILED_CHECK
 
 
 if __name__ == "__main__":
