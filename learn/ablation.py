@@ -98,7 +98,8 @@ def run(
     from learn.statistics import corrected_t_test
 
     prepare()
-    from learn.train import Trainer, train_fold
+    from learn.train import train_fold
+    from learn.trainer import Trainer
 
     splits = split_cells(cells, config)
     accuracies: dict[str, np.ndarray] = {}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from string import ascii_lowercase, digits
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
@@ -26,9 +28,11 @@ class Arguments:
     model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
     """Folder of a trained model (model.json)."""
     cells: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CELLS")]
-    """Dataset (.h5), or a source that `bridge.ingest` reads: a CSV table, a folder; labels are not needed."""
+    """Dataset (.h5), or a source that `bridge.ingest` reads: `.rtdc`, a CSV table, a folder; labels are not needed."""
     out: Path
     """Table to write (.csv)."""
+    scores: Annotated[Path | None, tyro.conf.arg(metavar="PATH.rtdc", help_behavior_hint="(optional)")] = None
+    """For cells in a .rtdc file: a copy of it to write, with the probabilities as ml_score_* columns for dclab."""
     risk: float = 0.1
     """Rate at which the true class may be missing from those left open; no answer unless one is left (fraction)."""
     aligned_as: str = ""
@@ -45,6 +49,10 @@ def main(argv: list[str]) -> int:
     check_output(arguments.out, ".csv")
     if not 0 < arguments.risk < 1:
         raise InputError(f"--risk = {arguments.risk:g}: must lie between 0 and 1, such as 0.1")
+    if arguments.scores is not None:
+        check_output(arguments.scores, ".rtdc")
+        if arguments.cells.suffix.lower() != ".rtdc":
+            raise InputError(f"--scores {arguments.scores}: {arguments.cells} is no .rtdc file to copy; leave it out")
     if not (arguments.model / "model.json").is_file() and not arguments.model.is_dir():
         raise InputError(f"{arguments.model}: no such folder; give one in which `python -m learn.run` finished")
     from learn.runtime import prepare
@@ -57,6 +65,12 @@ def main(argv: list[str]) -> int:
     probabilities = model.classify(cells)
     table, facts = predictions(model, cells, probabilities, arguments.risk)
     save_table(arguments.out, table)
+    if arguments.scores is not None:
+        from bridge.formats.rtdc import add_scores
+
+        facts["scores"] = score_names(model.config.classes)
+        columns = {code: table[f"p_{name}"] for name, code in facts["scores"].items()}
+        add_scores(arguments.cells, arguments.scores, columns)
     say(describe(facts), arguments.quiet)
     say(f"{arguments.out}: {len(cells)} cells", arguments.quiet)
     if arguments.json:
@@ -80,7 +94,12 @@ def read_cells(path: Path, model: Model, aligned_as: str = "") -> Cells:
     from bridge.records import DatasetError, read_dataset
     from learn.data import pool
 
-    data = read_dataset(path) if path.suffix.lower() in (".h5", ".hdf5") else read_source(path)
+    if path.suffix.lower() == ".rtdc":
+        from bridge.formats.rtdc import read_rtdc
+
+        data = read_rtdc(path, pictures=model.config.uses_images)
+    else:
+        data = read_dataset(path) if path.suffix.lower() in (".h5", ".hdf5") else read_source(path)
     cells = pool([data], [path.stem], model.config.model_copy(update={"weights": ()}), labelled=False)
     sources = list(model.card["aligned"] or {})
     if sources:
@@ -91,6 +110,19 @@ def read_cells(path: Path, model: Model, aligned_as: str = "") -> Cells:
         if unit != expected:
             raise DatasetError(f"{path}: {name} is in {unit!r}, the model was trained on {expected!r}; convert it")
     return cells
+
+
+def score_names(classes: Sequence[str]) -> dict[str, str]:
+    """Return for each class the name of its score in dclab: ``ml_score_`` and three of 0-9 and a-z.
+
+    The first three letters or digits of the class, or the first two and a later one where that is taken.
+    """
+    names: dict[str, str] = {}
+    for name in classes:
+        plain = "".join(c for c in name.lower() if c in ascii_lowercase + digits) + "000"
+        tries = (plain[:2] + last for last in plain[2:] + digits + ascii_lowercase)
+        names[name] = next(f"ml_score_{code}" for code in tries if f"ml_score_{code}" not in names.values())
+    return names
 
 
 def predictions(
@@ -139,6 +171,8 @@ def describe(facts: dict[str, Any]) -> str:
     for key, what in (("accuracy", "accuracy"), ("accuracy_of_answers", "accuracy of the answers")):
         if facts[key] is not None:
             lines.append(f"{what} {facts[key]:.4f} on the cells whose label is known")
+    if "scores" in facts:
+        lines.append("scores: " + ", ".join(f"{code} of {name}" for name, code in facts["scores"].items()))
     return "\n".join([*lines, *facts["notes"]])
 
 

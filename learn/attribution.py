@@ -12,7 +12,7 @@ from flax import nnx
 
 from learn.models import restore
 from learn.runtime import compiler_options
-from learn.train import Trainer
+from learn.trainer import Trainer
 
 BACKGROUND = 64
 """Training cells over which the unknown branch is averaged."""

@@ -11,8 +11,6 @@ SHIFT = 0.03
 """Largest shift along each axis, as a fraction of the picture's edge."""
 SCALE = 0.02
 """Largest change of scale, as a natural logarithm."""
-TURN = math.pi / 18
-"""Largest angle by which a free cell is turned, in radians; the channel around it turns too."""
 STRETCH = 0.08
 """Largest stretch, as a natural logarithm, and shear of a free cell."""
 LIGHT = 0.2
@@ -53,7 +51,7 @@ def hide(key: jax.Array, features: jax.Array, images: jax.Array, chance: float) 
     return kept, jnp.where(no_picture[:, :, None, None], jnp.nan, images)
 
 
-def augment(key: jax.Array, images: jax.Array, free: tuple[bool, ...]) -> jax.Array:
+def augment(key: jax.Array, images: jax.Array, free: tuple[bool, ...], turn: float = 10) -> jax.Array:
     """Change pictures as another day at the microscope might: place, orientation, sharpness, light.
 
     Parameters
@@ -64,6 +62,8 @@ def augment(key: jax.Array, images: jax.Array, free: tuple[bool, ...]) -> jax.Ar
         Scaled pictures (N, views, size, size), rows across the channel, columns along it.
     free
         For each view whether the cell swims freely there.
+    turn
+        Largest angle by which a free cell is turned (degrees); the channel around it turns too.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def augment(key: jax.Array, images: jax.Array, free: tuple[bool, ...]) -> jax.Ar
     def between(number: int, low: float, high: float) -> jax.Array:
         return jax.random.uniform(keys[number], shape, images.dtype, low, high)
 
-    angle = loose * between(0, -TURN, TURN)
+    angle = loose * between(0, -math.radians(turn), math.radians(turn))
     stretch, shear = jnp.exp(loose * between(1, -STRETCH, STRETCH)), loose * between(2, -STRETCH, STRETCH)
     scale = jnp.exp(between(3, -SCALE, SCALE))
     mirror = jnp.where(between(4, -1.0, 1.0) < 0, -1.0, 1.0)

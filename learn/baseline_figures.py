@@ -1,4 +1,4 @@
-"""The figures of `learn.baselines`: features, correlations, decision regions, comparison of models."""
+"""The figures of `learn.baselines`: correlations, decision regions, comparison of models."""
 
 from __future__ import annotations
 
@@ -8,28 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 
 from learn.classifiers import NAMES, regions
 from learn.data import Cells
-from learn.figures import colour, draw_bars, label_of, new_figure, save_figure, scale_axes
+from learn.feature_figures import draw_cells
+from learn.figures import colour, draw_bars, new_figure, save_figure
 from learn.outputs import save_table
 
 MESH = 60
 """Points along each axis of a decision region."""
-
-
-def write_scatters(folder: Path, cells: Cells) -> None:
-    """Draw each pair of features, classes in colour (paper, Fig. 2a to c)."""
-    pairs = list(itertools.combinations(range(len(cells.names)), 2))
-    figure = new_figure(4.2 * len(pairs), 3.9)
-    for axes, (i, j) in zip(np.atleast_1d(figure.subplots(1, len(pairs))), pairs, strict=True):
-        _draw_cells(axes, cells, i, j, 5.0)
-        axes.legend(markerscale=3, loc="best")
-    save_figure(folder / "scatter.png", figure)
-    columns = {"cell_id": cells.ids, "label": np.array(cells.classes)[cells.labels]}
-    save_table(folder / "scatter.csv", columns | dict(zip(cells.names, cells.features.T, strict=True)))
 
 
 def write_correlation(folder: Path, cells: Cells, columns: Mapping[str, list[Any]]) -> None:
@@ -87,7 +75,7 @@ def write_regions(folder: Path, cells: Cells, seed: int) -> None:
         found, axes = regions(name, cells, pair, seed, MESH), panels[row, column]
         limits = {"vmin": -0.5, "vmax": len(cells.classes) - 0.5}
         axes.pcolormesh(found["x"], found["y"], found["predicted"], cmap=fills, alpha=0.3, rasterized=True, **limits)
-        _draw_cells(axes, cells, cells.names.index(pair[0]), cells.names.index(pair[1]), 2.0)
+        draw_cells(axes, cells, cells.names.index(pair[0]), cells.names.index(pair[1]), 2.0)
         axes.set(xlim=found["x"][[0, -1]], ylim=found["y"][[0, -1]])
         axes.set_title(NAMES[name] if row == 0 else "")
         axes.set_ylabel(axes.get_ylabel() if column == 0 else "")
@@ -138,15 +126,3 @@ def stars(p: float) -> str:
 
 def _rows(columns: Mapping[str, list[Any]], *keys: str) -> Any:
     return zip(*(columns[key] for key in keys), strict=True)
-
-
-def _draw_cells(axes: Axes, cells: Cells, i: int, j: int, size: float) -> None:
-    # In a drawn order of the cells, so that the last class does not hide the others.
-    order = np.random.default_rng(0).permutation(len(cells))
-    for k, name in enumerate(cells.classes):
-        axes.scatter([], [], s=size, color=colour(k), label=name)
-    fills = np.array([colour(k) for k in range(len(cells.classes))])[cells.labels[order]]
-    axes.scatter(cells.features[order, i], cells.features[order, j], s=size, c=list(fills), lw=0, alpha=0.6)
-    scale_axes(axes, cells.features[:, i], cells.features[:, j])
-    axes.set_xlabel(label_of(cells.names[i], cells.units[i]))
-    axes.set_ylabel(label_of(cells.names[j], cells.units[j]))

@@ -38,6 +38,10 @@ class Arguments:
     """Columns of the dataset to classify by: each alone, each pair, and all."""
     classes: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME…")] = ()
     """Labels to tell apart; empty: every label of the datasets."""
+    shown: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME…")] = ()
+    """Further columns to draw and to correlate, such as sim_diameter, but not to classify by."""
+    gap: float | None = None
+    """Width of the constriction, to draw how far a cell of a diameter can deform (m)."""
     folds: int = 5
     """Folds of the cross-validation, by cell and group."""
     repeats: int = 3
@@ -50,6 +54,22 @@ class Arguments:
     """Print errors only."""
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What the figures of features show.
+
+    Attributes
+    ----------
+    cells
+        The cells with every column to draw and to correlate; values may be missing.
+    gap
+        Width of the constriction (m), or None.
+    """
+
+    cells: Cells
+    gap: float | None
+
+
 def main(argv: list[str]) -> int:
     """Run the command; see `Arguments`."""
     arguments = parse_arguments(Arguments, "learn.baselines", argv)
@@ -58,6 +78,11 @@ def main(argv: list[str]) -> int:
         raise InputError(
             f"--repeats = {arguments.repeats}, --folds = {arguments.folds}: at least one cross-validation of two folds"
         )
+    twice = set(arguments.shown) & set(arguments.features)
+    if twice or len(set(arguments.shown)) < len(arguments.shown):
+        raise InputError(f"--shown {' '.join(arguments.shown)}: a name stands twice, here or in --features")
+    if arguments.gap is not None and not 1e-7 <= arguments.gap <= 1e-2:
+        raise InputError(f"--gap = {arguments.gap:g} m: choose 1e-7 to 1e-2 m, such as 5.2e-6")
     if len(arguments.features) < 2:
         raise InputError(f"--features {' '.join(arguments.features)}: at least two are needed to look at pairs")
     values = load_config("features_only").model_dump() | {
@@ -67,11 +92,12 @@ def main(argv: list[str]) -> int:
         "seed": arguments.seed,
     }
     config = parse_config(values, "command line")
-    from learn.data import load_cells
+    from learn.data import load_cells, with_columns
 
     cells = load_cells(arguments.dataset, config)
+    shown = Shown(with_columns(cells, arguments.dataset, arguments.shown), arguments.gap)
     with progress("baselines", arguments.quiet) as bar:
-        report = run(cells, config, arguments.repeats, arguments.out, bar.update)
+        report = run(cells, config, arguments.repeats, shown, arguments.out, bar.update)
     return tell(report, describe(report), arguments)
 
 
@@ -79,6 +105,7 @@ def run(
     cells: Cells,
     config: TrainConfig,
     repeats: int,
+    shown: Shown,
     out: Path,
     show: Callable[[float, str], None] = lambda part, what: None,
 ) -> dict[str, Any]:
@@ -90,6 +117,8 @@ def run(
         Cells with at least two features, and folds, seed and network.
     repeats
         Cross-validations of the comparison; one only where the dataset has folds of its own.
+    shown
+        What is drawn and correlated.
     out
         Folder that is not there yet.
     show
@@ -100,20 +129,20 @@ def run(
         write_correlation,
         write_regions,
         write_regression,
-        write_scatters,
     )
     from learn.classifiers import score_all
+    from learn.feature_figures import write_densities, write_scatters, write_violins
     from learn.folds import split_cells
     from learn.metrics import feature_auc
     from learn.statistics import correlate
 
-    own_folds = bool((cells.fold >= 0).any())
+    own_folds = bool((cells.fold >= 0).any()) and config.split == "dataset"
     seeds = [config.seed + turn for turn in range(1 if own_folds else repeats)]
     splits = [split_cells(cells, config.model_copy(update={"seed": seed})) for seed in seeds]
     scores = score_all(cells, splits[0].folds, config.seed, lambda part, what: show(0.2 * part, what))
     accuracies = _compare(cells, config, splits, scores, lambda part, what: show(0.2 + 0.8 * part, what))
     comparisons = _tests(accuracies, splits[0])
-    columns = correlate(cells)
+    columns = correlate(shown.cells)
     report = {
         "classes": list(cells.classes),
         "cells": {name: int((cells.labels == k).sum()) for k, name in enumerate(cells.classes)},
@@ -133,9 +162,11 @@ def run(
         "notes": [*cells.notes, *(["the dataset has folds of its own: one cross-validation"] if own_folds else [])],
     }
     with new_folder(out) as folder:
-        write_scatters(folder, cells)
-        write_correlation(folder, cells, columns)
-        write_regression(folder, cells, columns)
+        write_scatters(folder, shown.cells, shown.gap)
+        write_densities(folder, shown.cells)
+        write_violins(folder, shown.cells)
+        write_correlation(folder, shown.cells, columns)
+        write_regression(folder, shown.cells, columns)
         write_regions(folder, cells, config.seed)
         write_comparison(folder, accuracies, comparisons, NETWORK)
         save_table(folder / "scores.csv", _table(scores))
@@ -179,7 +210,8 @@ def _compare(
     from learn.runtime import prepare
 
     prepare()
-    from learn.train import Trainer, train_fold
+    from learn.train import train_fold
+    from learn.trainer import Trainer
 
     found = {score.model: [score.accuracies] for score in scores if score.features == cells.names}
     for turn, split in enumerate(splits[1:], 1):

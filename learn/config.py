@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import json
 import tomllib
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from bridge.command import InputError
 
-TRAINING_VERSION = 2
+TRAINING_VERSION = 3
 """Raised whenever the same configuration and cells give another model."""
 
 
@@ -27,6 +28,25 @@ class ConfigError(InputError):
 
 class Diverged(ArithmeticError):
     """A training whose loss is no longer a number."""
+
+
+@dataclass(frozen=True)
+class How:
+    """With what means a training is done; none of it changes the result, but for rounding.
+
+    Attributes
+    ----------
+    devices
+        Devices that share the cells of each step.
+    tensorboard
+        Whether epochs are also logged for TensorBoard.
+    quiet
+        Whether nothing is said on standard error.
+    """
+
+    devices: int = 1
+    tensorboard: bool = False
+    quiet: bool = False
 
 
 class TrainConfig(BaseModel):
@@ -44,6 +64,8 @@ class TrainConfig(BaseModel):
     """Views of a cell that share the picture branch, one or two (-)."""
     classes: tuple[str, ...] = ()
     """Labels to tell apart, in order; empty: every label of the datasets, sorted (-)."""
+    others: Literal["refuse", "leave-out"] = "refuse"
+    """What becomes of cells of labels that `classes` does not name (-)."""
     image_size: int = Field(default=64, ge=16, le=512)
     """Height and width of a picture at the network's input (px)."""
     width: int = Field(default=64, ge=4, le=128)
@@ -60,6 +82,8 @@ class TrainConfig(BaseModel):
     """Weight in the loss of a cell of each dataset, in their order; empty: all alike (-)."""
     align: Literal["no", "minmax", "rank"] = "no"
     """Scale features of each dataset on its own, by its range or its ranks: for datasets in different units (-)."""
+    split: Literal["dataset", "new"] = "dataset"
+    """Whether columns split and fold of the datasets, where filled, say which cells test, or these are drawn (-)."""
     held_out: Literal["experimental", "all"] = "experimental"
     """Cells that validate and test: the experimental ones, where there are both, or all (-)."""
     schedule: Literal["together", "staged"] = "together"
@@ -68,8 +92,12 @@ class TrainConfig(BaseModel):
     """With `staged`: where training on all cells begins, and on experimental ones alone (fraction of the epochs)."""
     balance: bool = False
     """Weight rare classes up in the loss, so that all classes count alike (-)."""
+    norm: Literal["shared", "separate"] = "shared"
+    """`separate`: batch norm has statistics of simulated cells and of experimental ones, half of each step each (-)."""
     augment: bool = False
     """Shift, mirror, turn, blur and light the pictures anew in each step, as far as mechanics allows (-)."""
+    turn: float = Field(default=10, ge=0, le=180)
+    """With augment: largest angle by which a free cell is turned; 180 where no channel is in the picture (degrees)."""
     batch: int = Field(default=64, ge=2)
     """Cells in a training step; fewer if the training cells are fewer (cells)."""
     epochs: int = Field(default=60, ge=1)
@@ -101,6 +129,8 @@ class TrainConfig(BaseModel):
             raise ValueError(f"model {self.model!r} needs at least one feature; name it or choose model 'image_only'")
         if self.uses_images and not 1 <= len(self.views) <= 2:
             raise ValueError(f"views = {list(self.views)}: model {self.model!r} takes one or two views")
+        if self.others == "leave-out" and not self.classes:
+            raise ValueError("others = 'leave-out': name the classes, or there are no others")
         if len(self.classes) == 1:
             raise ValueError(f"classes = {list(self.classes)}: name at least two, or none for every label")
         if not 1 <= len(self.hidden) <= 8 or not all(1 <= count <= 4096 for count in self.hidden):
@@ -115,6 +145,10 @@ class TrainConfig(BaseModel):
             raise ValueError(f"stages = {list(self.stages)}: two rising fractions below 1, such as 0.3 0.6")
         if self.augment and not self.uses_images:
             raise ValueError(f"augment = True: model {self.model!r} sees no pictures; leave it out")
+        if self.norm == "separate" and not self.uses_images:
+            raise ValueError(f"norm = 'separate': model {self.model!r} has no batch norm; leave it out")
+        if self.norm == "separate" and self.held_out == "all":
+            raise ValueError("norm = 'separate' holds out experimental cells; leave held_out = 'all' out")
         if min(self.blocks) < 1:
             raise ValueError(f"blocks = {list(self.blocks)}: each stage needs at least one block")
         return self

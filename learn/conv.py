@@ -1,14 +1,17 @@
-"""A convolution that is fast on a CPU: stock where the stock one is, patches times a matrix elsewhere.
+"""A convolution that is fast on a CPU: stock where the stock one is, tap by tap elsewhere.
 
 Notes
 -----
 Two paths of the stock convolution are slow on CPUs: any kernel on a map of 4 x 4 pixels or fewer
-(1 GFLOP/s against 59), and the gradient with respect to the kernel (72 ms against 36 at 64 x 64 input).
-Both are the same sum written as a matrix product of the patches under the kernel.
+(1 GFLOP/s against 60), and the gradient with respect to the kernel, which runs on one core. Both are sums over the
+taps of the kernel, each a product of two matrices over the places where that tap does not lie beyond the edge: on a map
+of 2 x 2 pixels under 3 x 3 taps these are 16 of 36.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from functools import partial
 
 import jax
@@ -16,7 +19,7 @@ import jax.numpy as jnp
 from jax import lax
 
 SMALL_MAP = 4
-"""Height or width up to which patches times a matrix is the faster forward pass (pixels)."""
+"""Height or width of the result up to which the sum over taps is the faster forward pass (pixels)."""
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -37,13 +40,7 @@ def conv(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     jax.Array
         Maps (N, ceil(H / stride), ceil(W / stride), O).
     """
-    return _forward(x, kernel, stride)
-
-
-def _forward(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
-    if _as_matrix(x, kernel):
-        return _patches(x, kernel.shape[0], stride) @ kernel.reshape(-1, kernel.shape[-1])
-    return stock_conv(x, kernel, stride)
+    return (_by_taps if _small(x, kernel, stride) else stock_conv)(x, kernel, stride)
 
 
 def stock_conv(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
@@ -54,8 +51,50 @@ def stock_conv(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     )
 
 
-def _as_matrix(x: jax.Array, kernel: jax.Array) -> bool:
-    return kernel.shape[0] == 1 or min(x.shape[1:3]) <= SMALL_MAP
+def _small(x: jax.Array, kernel: jax.Array, stride: int) -> bool:
+    return kernel.shape[0] == 1 or min(x.shape[1:3]) <= SMALL_MAP * stride
+
+
+def _by_taps(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+    height, width = (-(-size // stride) for size in x.shape[1:3])
+    total = jnp.zeros((x.shape[0], height, width, kernel.shape[-1]), x.dtype)
+    for i, j, rows, columns in _taps(x.shape[1], x.shape[2], kernel.shape[0], stride):
+        part = x[:, rows.seen, columns.seen] @ kernel[i, j]
+        edges = ((0, 0), (rows.start, height - rows.stop), (columns.start, width - columns.stop), (0, 0))
+        total = total + jnp.pad(part, edges)
+    return total
+
+
+class _Span:
+    """Along one axis, the outputs `start` to `stop` to which a tap contributes, and the inputs it `seen` there."""
+
+    def __init__(self, size: int, tap: int, pad: int, stride: int) -> None:
+        self.start = max(0, -(-(pad - tap) // stride))
+        self.stop = min(-(-size // stride), (size - 1 + pad - tap) // stride + 1)
+        first = self.start * stride + tap - pad
+        self.seen = slice(first, first + (self.stop - self.start - 1) * stride + 1, stride)
+        self.met = slice(self.start, self.stop)
+
+
+def _taps(height: int, width: int, size: int, stride: int) -> Iterator[tuple[int, int, _Span, _Span]]:
+    """Yield row and column of each tap that meets the map at all, and where it does along both axes."""
+    for i, j in itertools.product(range(size), repeat=2):
+        rows, columns = _Span(height, i, size // 2, stride), _Span(width, j, size // 2, stride)
+        if rows.start < rows.stop and columns.start < columns.stop:
+            yield i, j, rows, columns
+
+
+def _to_kernel(x: jax.Array, dy: jax.Array, size: int, stride: int) -> jax.Array:
+    """Return the gradient with respect to a kernel (size, size, C, O)."""
+    inputs, outputs = x.shape[-1], dy.shape[-1]
+    if inputs == 1:
+        patches = _patches(x, size, stride).reshape(-1, size * size)
+        return (patches.T @ dy.reshape(-1, outputs)).reshape(size, size, 1, outputs)
+    parts = {(i, j): jnp.zeros((inputs, outputs), x.dtype) for i in range(size) for j in range(size)}
+    for i, j, rows, columns in _taps(x.shape[1], x.shape[2], size, stride):
+        seen = x[:, rows.seen, columns.seen].reshape(-1, inputs)
+        parts[i, j] = seen.T @ dy[:, rows.met, columns.met].reshape(-1, outputs)
+    return jnp.stack(list(parts.values())).reshape(size, size, inputs, outputs)
 
 
 def _patches(x: jax.Array, size: int, stride: int) -> jax.Array:
@@ -69,20 +108,14 @@ def _patches(x: jax.Array, size: int, stride: int) -> jax.Array:
 
 
 def _conv_fwd(x: jax.Array, kernel: jax.Array, stride: int) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return _forward(x, kernel, stride), (x, kernel)
+    return conv(x, kernel, stride), (x, kernel)
 
 
 def _conv_bwd(stride: int, saved: tuple[jax.Array, jax.Array], dy: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, kernel = saved
-    size, outputs = kernel.shape[0], kernel.shape[-1]
-    patches, to_input = jax.vjp(lambda a: _patches(a, size, stride), x)
-    flat = dy.reshape(-1, outputs)
-    dkernel = (patches.reshape(flat.shape[0], -1).T @ flat).reshape(kernel.shape)
-    if _as_matrix(x, kernel):
-        (dx,) = to_input(dy @ kernel.reshape(-1, outputs).T)
-    else:
-        (dx,) = jax.vjp(lambda a: stock_conv(a, kernel, stride), x)[1](dy)
-    return dx, dkernel
+    forward = _by_taps if _small(x, kernel, stride) else stock_conv
+    (dx,) = jax.vjp(lambda a: forward(a, kernel, stride), x)[1](dy)
+    return dx, _to_kernel(x, dy, kernel.shape[0], stride)
 
 
 conv.defvjp(_conv_fwd, _conv_bwd)

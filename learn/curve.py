@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from learn.data import Cells
     from learn.folds import Fold
+    from learn.train import Before
+    from learn.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,9 @@ class Options:
     """Dataset of cells that train in addition (.h5); repeat it to pool several."""
     sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="INT…")] = (10, 20, 50, 100, 200)
     """How many cells of --dataset train (cells)."""
+    pretrain: bool = False
+    """Simulated cells train first, once and alone; experimental ones train on from there. By default they train
+    together, or as --schedule has it."""
     resamples: int = 10
     """Draws of training and test cells, each with and without --synthetic."""
     json: bool = False
@@ -59,15 +64,34 @@ def main(argv: list[str]) -> int:
     # What counts as simulated here is what --synthetic names, whatever the datasets say.
     cells = replace(cells, simulated=cells.source >= len(options.dataset))
     with progress("curve", options.quiet) as bar:
-        report = run(cells, config, sorted(options.sizes), options.resamples, options.out, bar.update)
+        plan = Plan(tuple(sorted(options.sizes)), options.resamples, options.pretrain)
+        report = run(cells, config, plan, options.out, bar.update)
     return tell(report, describe(report), options)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is compared.
+
+    Attributes
+    ----------
+    sizes
+        Numbers of experimental cells to train on, rising; a fifth of them (`validation_fraction`) validates.
+    resamples
+        Draws; in each the sizes are nested and the test cells the same.
+    pretrain
+        Whether simulated cells train once and alone, before the experimental ones.
+    """
+
+    sizes: tuple[int, ...]
+    resamples: int
+    pretrain: bool = False
 
 
 def run(
     cells: Cells,
     config: TrainConfig,
-    sizes: list[int],
-    resamples: int,
+    plan: Plan,
     out: Path,
     show: Callable[[float, str], None] = lambda part, what: None,
 ) -> dict[str, Any]:
@@ -77,38 +101,15 @@ def run(
     ----------
     cells, config
         Cells of both kinds, and what is trained.
-    sizes
-        Numbers of experimental cells to train on, rising; a fifth of them (`validation_fraction`) validates.
-    resamples
-        Draws; in each the sizes are nested and the test cells the same.
+    plan
+        Sizes and draws.
     out
         Folder that is not there yet.
     show
         Called with the part done (0 to 1) and what is being done.
     """
-    import numpy as np
-
-    from learn.runtime import prepare
-
-    prepare()
-    from learn.train import Trainer, train_fold
-
-    trainer = Trainer(config, len(cells.classes))
-    alone = Trainer(config.model_copy(update={"schedule": "together"}), len(cells.classes))
-    accuracies = np.empty((len(sizes), resamples, 2))
-    tests = 0
-    todo = list(itertools.product(range(resamples), range(len(sizes))))
-    for done, (turn, place) in enumerate(todo):
-        show(done / len(todo), f"resample {turn + 1} of {resamples}, {sizes[place]} cells")
-        own, fold = draw_fold(cells, sizes[place], turn, config)
-        tests = len(fold.test)
-        for arm, (programs, training) in enumerate(((alone, own), (trainer, fold.train))):
-            chosen = replace(fold, train=training)
-            # Without the simulated cells there is one dataset to align, and its knots are those of its own cells.
-            part, chosen = (cells, chosen) if arm else _only_experimental(cells, chosen)
-            chances = train_fold(programs, part, chosen, turn).probabilities[chosen.test]
-            accuracies[place, turn, arm] = np.mean(chances.argmax(axis=1) == part.labels[chosen.test])
-    rows = [_row(size, accuracies[place]) for place, size in enumerate(sizes)]
+    accuracies, tests = train_all(cells, config, plan, show)
+    rows = [_row(size, accuracies[place]) for place, size in enumerate(plan.sizes)]
     report = {
         "model": config.model,
         "classes": list(cells.classes),
@@ -117,17 +118,52 @@ def run(
         "experimental": int((~cells.simulated).sum()),
         "synthetic": int(cells.simulated.sum()),
         "test": tests,
-        "resamples": resamples,
+        "resamples": plan.resamples,
         "align": config.align,
-        "schedule": config.schedule,
+        "schedule": "pretrain" if plan.pretrain else config.schedule,
         "seed": config.seed,
         "sizes": rows,
         "notes": list(cells.notes),
     }
     with new_folder(out) as folder:
-        _write(folder, sizes, accuracies, rows)
+        _write(folder, plan.sizes, accuracies, rows)
         save_report(folder, report)
     return report
+
+
+def train_all(
+    cells: Cells, config: TrainConfig, plan: Plan, show: Callable[[float, str], None]
+) -> tuple[np.ndarray, int]:
+    """Return accuracies (sizes, resamples, 2), without and with the simulated cells, and the number of test cells."""
+    import numpy as np
+
+    from learn.data import subset
+    from learn.runtime import prepare
+
+    prepare()
+    from learn.train import train_fold
+    from learn.trainer import Trainer
+
+    both = Trainer(config, len(cells.classes))
+    alone = Trainer(config.model_copy(update={"schedule": "together", "norm": "shared"}), len(cells.classes))
+    before = pretrained(cells, alone) if plan.pretrain else None
+    # Without the simulated cells there is one dataset to align, and its knots are those of its own cells.
+    rows = np.flatnonzero(~cells.simulated)
+    experimental, tests = subset(cells, rows), 0
+    accuracies = np.empty((len(plan.sizes), plan.resamples, 2))
+    todo = list(itertools.product(range(plan.resamples), enumerate(plan.sizes)))
+    for done, (turn, (place, size)) in enumerate(todo):
+        show(done / len(todo), f"resample {turn + 1} of {plan.resamples}, {size} cells")
+        own, fold = draw_fold(cells, size, turn, config)
+        few = replace(fold, train=own).moved(rows)
+        found = [train_fold(alone, experimental, few, turn).probabilities[few.test]]
+        if before is None:
+            found.append(train_fold(both, cells, fold, turn).probabilities[fold.test])
+        else:
+            found.append(train_fold(alone, experimental, few, turn, before=before).probabilities[few.test])
+        labels, tests = cells.labels[fold.test], len(fold.test)
+        accuracies[place, turn] = [np.mean(chances.argmax(axis=1) == labels) for chances in found]
+    return accuracies, tests
 
 
 def draw_fold(cells: Cells, size: int, turn: int, config: TrainConfig) -> tuple[np.ndarray, Fold]:
@@ -150,6 +186,33 @@ def draw_fold(cells: Cells, size: int, turn: int, config: TrainConfig) -> tuple[
     return own, Fold(np.concatenate([extra, own]), validation, test)
 
 
+def pretrained(cells: Cells, trainer: Trainer) -> Before:
+    """Return a model trained on the simulated cells alone, a fifth of which (`validation_fraction`) validates.
+
+    Raises
+    ------
+    DatasetError
+        If a simulated cell and an experimental one share a group.
+    """
+    import numpy as np
+
+    from bridge.records import DatasetError
+    from learn.data import subset
+    from learn.folds import Fold, cut
+    from learn.train import Before, train_fold
+
+    shared = set(cells.groups[cells.simulated]) & set(cells.groups[~cells.simulated])
+    if shared:
+        raise DatasetError(
+            f"group {str(min(shared))!r} stands in both kinds of datasets: cells that pretrain would be met in the test"
+        )
+    part, config = subset(cells, np.flatnonzero(cells.simulated)), trainer.config
+    train, validation = cut(part, np.arange(len(part)), config.validation_fraction, config.seed)
+    trained = train_fold(trainer, part, Fold(train, validation, validation), 0)
+    # Datasets that are aligned have scales of their own; others keep that of the cells seen first.
+    return Before(trained.weights, trained.scaler if config.align == "no" else None, last=True)
+
+
 def describe(report: Mapping[str, Any]) -> str:
     """Return the report as text for people."""
     held = f"{report['test']} experimental cells held out, {report['resamples']} resamples"
@@ -161,21 +224,6 @@ def describe(report: Mapping[str, Any]) -> str:
             f"{100 * change['value']:+.1f} points ({100 * change['low']:+.1f} to {100 * change['high']:+.1f})"
         )
     return "\n".join([*lines, *report["notes"]])
-
-
-def _only_experimental(cells: Cells, fold: Fold) -> tuple[Cells, Fold]:
-    import numpy as np
-
-    rows = np.flatnonzero(~cells.simulated)
-    place = np.full(len(cells), -1)
-    place[rows] = np.arange(len(rows))
-    arrays = {
-        name: getattr(cells, name)[rows]
-        for name in ("ids", "labels", "source", "simulated", "groups", "split", "fold", "features", "images")
-    }
-    sources = int(cells.source[rows].max()) + 1
-    part = replace(cells, **arrays, datasets=cells.datasets[:sources])
-    return part, type(fold)(place[fold.train], place[fold.validation], place[fold.test])
 
 
 def _row(size: int, accuracies: np.ndarray) -> dict[str, Any]:
@@ -193,7 +241,7 @@ def _row(size: int, accuracies: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _write(folder: Path, sizes: list[int], accuracies: np.ndarray, rows: list[dict[str, Any]]) -> None:
+def _write(folder: Path, sizes: Sequence[int], accuracies: np.ndarray, rows: list[dict[str, Any]]) -> None:
     import numpy as np
 
     from learn.figures import colour, new_figure, save_figure

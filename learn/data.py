@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +95,10 @@ def load_cells(paths: Sequence[Path | str], config: TrainConfig, labelled: bool 
     names = [Path(path).stem for path in paths]
     if len(set(map(str, paths))) < len(paths):
         raise DatasetError(f"--dataset {' '.join(map(str, paths))}: a file stands twice; leave one out")
-    return pool([read_dataset(path) for path in paths], names, config, labelled)
+    datasets = [read_dataset(path) for path in paths]
+    if labelled and config.others == "leave-out":
+        datasets = [_of_classes(data, name, config) for data, name in zip(datasets, names, strict=True)]
+    return pool(datasets, names, config, labelled)
 
 
 def pool(datasets: list[Dataset], names: list[str], config: TrainConfig, labelled: bool = True) -> Cells:
@@ -127,6 +130,49 @@ def pool(datasets: list[Dataset], names: list[str], config: TrainConfig, labelle
         images=np.concatenate(images),
         notes=notes,
     )
+
+
+def with_columns(cells: Cells, paths: Sequence[Path | str], names: Sequence[str]) -> Cells:
+    """Return the cells of datasets with more columns as features, to be looked at; what is missing is NaN.
+
+    Raises
+    ------
+    DatasetError
+        If one is in none of the datasets, or in different units.
+    """
+    datasets = [read_dataset(path) for path in paths]
+    values, units = [], []
+    for name in names:
+        found = {data.units.get(name, "") for data in datasets if name in data.table}
+        if len(found) != 1:
+            known = sorted({column for data in datasets for column in data.units})
+            what = "is in none of the datasets" if not found else f"has different units: {', '.join(sorted(found))}"
+            raise DatasetError(f"column {name!r} {what}; they hold {', '.join(known)}")
+        blank = [np.full(len(data), np.nan) if name not in data.table else data.table[name] for data in datasets]
+        values.append(np.concatenate([np.asarray(column, float) for column in blank]))
+        units.append(found.pop())
+    features = np.column_stack([cells.features, *values])
+    return replace(cells, features=features, names=(*cells.names, *names), units=(*cells.units, *units))
+
+
+def subset(cells: Cells, rows: np.ndarray) -> Cells:
+    """Return some of the cells, as of the datasets alone that hold any of them."""
+    kept, source = np.unique(cells.source[rows], return_inverse=True)
+    arrays = {
+        name: getattr(cells, name)[rows]
+        for name in ("ids", "labels", "simulated", "groups", "split", "fold", "features", "images")
+    }
+    return replace(cells, **arrays, source=source, datasets=tuple(cells.datasets[k] for k in kept))
+
+
+def _of_classes(data: Dataset, name: str, config: TrainConfig) -> Dataset:
+    known = {label.casefold() for label in config.classes}
+    rows = np.flatnonzero([label.casefold() in known for label in data.table["label"].astype(str)])
+    if not len(rows):
+        raise DatasetError(f"{name}: no cell of {', '.join(config.classes)}; leave the dataset out or mend --classes")
+    arrays = {key: getattr(data, key) for key in ("images", "masks", "views_present")}
+    kept = {key: None if array is None else array[rows] for key, array in arrays.items()}
+    return replace(data, table=data.table.iloc[rows].reset_index(drop=True), **kept)
 
 
 def dataset_digest(path: Path | str) -> str:
@@ -164,7 +210,7 @@ def _labels(datasets: list[Dataset], names: list[str], config: TrainConfig) -> t
     if unknown:
         raise DatasetError(
             f"{', '.join(names)}: unknown class {', '.join(map(repr, unknown))}; known: {', '.join(classes)}; "
-            "add it to --classes or leave these cells out"
+            "add it to --classes, or leave these cells out (--others leave-out)"
         )
     counts = {name: int((text == name).sum()) for name in classes}
     if min(counts.values()) == 0 or len(classes) < 2:

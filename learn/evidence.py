@@ -20,7 +20,7 @@ from learn.folds import Fold, split_cells
 from learn.runtime import prepare
 from learn.scaling import Scaler
 from learn.summary import Result
-from learn.train import Trainer, softmax
+from learn.trainer import Trainer, softmax
 from learn.workdir import CONFIG, PROVENANCE, Workdir, WorkdirError
 
 

@@ -89,7 +89,7 @@ def run(
         ("latent", explain_cells.write_latent),
     ]
     if evidence.config.uses_features:
-        steps.append(("violins", explain_cells.write_violins))
+        steps.append(("features", explain_cells.write_features))
     if evidence.config.uses_images:
         steps += [
             ("samples", explain_pictures.write_samples),

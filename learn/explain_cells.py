@@ -11,7 +11,8 @@ from sklearn.manifold import TSNE
 
 from learn.attribution import shares
 from learn.evidence import Evidence
-from learn.figures import colour, label_of, linear_width, new_figure, save_figure
+from learn.feature_figures import write_densities, write_violins
+from learn.figures import colour, new_figure, save_figure
 from learn.outputs import save_table
 
 MOST = 2000
@@ -57,39 +58,11 @@ def write_latent(folder: Path, evidence: Evidence, seed: int, **_: Any) -> dict[
     return {"cells": len(rows), "dimensions": latent.shape[1], "perplexity": perplexity}
 
 
-def write_violins(folder: Path, evidence: Evidence, **_: Any) -> dict[str, Any]:
-    """Draw the distribution of each feature in each class (paper, Figs. 8e and S2b)."""
-    cells = evidence.cells
-    figure = new_figure(3.4 * len(cells.names), 3.8)
-    table: dict[str, list[Any]] = {
-        key: [] for key in ("feature", "class", "cells", "mean", "sd", "low", "median", "high")
-    }
-    for axes, (column, name) in zip(
-        np.atleast_1d(figure.subplots(1, len(cells.names))), enumerate(cells.names), strict=True
-    ):
-        values = cells.features[:, column]
-        known = np.isfinite(values)
-        sets = [values[known & (cells.labels == k)] for k in range(len(cells.classes))]
-        drawn = [k for k, found in enumerate(sets) if len(found) > 1 and np.ptp(found) > 0]
-        width = linear_width(values[known])
-        shown = [sets[k] if width is None else np.arcsinh(sets[k] / width) for k in drawn]
-        if drawn:
-            parts: Any = axes.violinplot(shown, positions=drawn, widths=0.8, showmedians=True)
-            for body, k in zip(parts["bodies"], drawn, strict=True):
-                body.set(facecolor=colour(k), alpha=0.5)
-        if width is not None:
-            powers = 10.0 ** np.arange(np.ceil(np.log10(width)), np.floor(np.log10(values[known].max())) + 1)
-            axes.set_yticks(np.arcsinh(np.append(0, powers) / width), ["0", *(f"{power:g}" for power in powers)])
-        axes.set_xticks(range(len(cells.classes)), cells.classes)
-        axes.set_ylabel(label_of(name, cells.units[column]))
-        for k, found in enumerate(sets):
-            if len(found):
-                facts = (found.mean(), found.std(), *np.quantile(found, (0.025, 0.5, 0.975)))
-                for key, value in zip(table, (name, cells.classes[k], len(found), *facts), strict=True):
-                    table[key].append(value)
-    save_figure(folder / "violins.png", figure)
-    save_table(folder / "violins.csv", table)
-    return {"features": list(cells.names)}
+def write_features(folder: Path, evidence: Evidence, **_: Any) -> dict[str, Any]:
+    """Draw the density and the violins of each feature by class (paper, Figs. 8e and S2b)."""
+    write_densities(folder, evidence.cells)
+    write_violins(folder, evidence.cells)
+    return {"features": list(evidence.cells.names)}
 
 
 def write_attribution(folder: Path, evidence: Evidence, seed: int, **_: Any) -> dict[str, Any]:

@@ -19,6 +19,10 @@ class Fold:
     validation: np.ndarray
     test: np.ndarray
 
+    def moved(self, rows: np.ndarray) -> Fold:
+        """Return the fold among the cells `rows` (rising) alone, numbered as these are."""
+        return Fold(*(np.searchsorted(rows, side) for side in (self.train, self.validation, self.test)))
+
 
 @dataclass(frozen=True)
 class Splits:
@@ -31,7 +35,7 @@ class Splits:
     aside
         Rows that the dataset keeps as its test set in a cross-validation; empty otherwise.
     groups_whole
-        Whether no group stands on two sides of a fold.
+        Whether no group of a test stands on another side of its fold.
     notes
         How the split was made, for people.
     """
@@ -52,10 +56,13 @@ def split_cells(cells: Cells, config: TrainConfig) -> Splits:
     """
     mixed = config.held_out == "experimental" and cells.simulated.any() and not cells.simulated.all()
     judged = np.flatnonzero(~cells.simulated) if mixed else np.arange(len(cells))
-    if config.schedule == "staged" and (cells.simulated.all() or not cells.simulated.any()):
+    if cells.simulated.all() or not cells.simulated.any():
         kind = "simulated" if cells.simulated.all() else "experimental"
-        raise DatasetError(f"all cells are {kind}, so that there are no stages; use --schedule together")
-    aside = _dataset_test(cells, judged)
+        if config.schedule == "staged":
+            raise DatasetError(f"all cells are {kind}, so that there are no stages; use --schedule together")
+        if config.norm == "separate":
+            raise DatasetError(f"all cells are {kind}, so that there is nothing to separate; use --norm shared")
+    aside = _dataset_test(cells, judged) if config.split == "dataset" else judged[:0]
     rest = np.setdiff1d(judged, aside)
     numbers = _dataset_folds(cells, rest, config) if config.folds > 1 else None
     notes = []
@@ -81,12 +88,13 @@ def split_cells(cells: Cells, config: TrainConfig) -> Splits:
         folds.append(Fold(train, validation, test))
     for fold in folds:
         _check(cells, fold)
-    broken = sum(_broken_groups(cells, [*_sides(fold), aside]) for fold in folds)
+    held = sum(_broken_groups(cells, [np.concatenate(_sides(fold)[:2]), fold.test, aside]) for fold in folds)
+    inside = sum(_broken_groups(cells, _sides(fold)[:2]) for fold in folds)
     if mixed:
         counts = f"{int(cells.simulated.sum())} simulated cells train"
         notes.append(f"{counts}, {len(judged)} experimental ones train, validate and test (--held-out experimental)")
-    notes.append(_group_note(cells, broken))
-    return Splits(tuple(folds), aside, broken == 0, tuple(notes))
+    notes.append(_group_note(cells, held, inside))
+    return Splits(tuple(folds), aside, held == 0, tuple(notes))
 
 
 def _dataset_test(cells: Cells, rows: np.ndarray) -> np.ndarray:
@@ -103,7 +111,7 @@ def _dataset_test(cells: Cells, rows: np.ndarray) -> np.ndarray:
 
 def _dataset_folds(cells: Cells, rest: np.ndarray, config: TrainConfig) -> np.ndarray | None:
     numbers = cells.fold[rest]
-    if (numbers < 0).all():
+    if (numbers < 0).all() or config.split == "new":
         return None
     found = np.unique(numbers)
     if found[0] < 0:
@@ -161,7 +169,7 @@ def _check(cells: Cells, fold: Fold) -> None:
         if absent:
             raise DatasetError(
                 f"the {name} cells of a fold hold no {cells.classes[min(absent)]!r}; "
-                "mend the dataset's columns split and fold, or leave them empty"
+                "mend the dataset's columns split and fold, or draw anew (--split new)"
             )
 
 
@@ -170,16 +178,21 @@ def _broken_groups(cells: Cells, sides: list[np.ndarray]) -> int:
     return int((counts > 1).sum())
 
 
-def _group_note(cells: Cells, broken: int) -> str:
+def _group_note(cells: Cells, held: int, inside: int) -> str:
     count = len(np.unique(cells.groups))
     if count == len(cells):
         if all(group.startswith(OWN_GROUP) for group in cells.groups):
             return "no groups recorded: split by cell; cells of one run or donor may stand on two sides"
         return "no two cells share a group: split by cell"
-    if broken:
+    if held:
         return (
             f"groups could NOT be kept whole ({count} groups, too few in some class): "
             "cells of one run or donor stand on two sides, the accuracy may be too high"
+        )
+    if inside:
+        return (
+            f"groups kept whole in the test: none of the {count} stands in test and training; "
+            "too few are left for validation, which shares some with training"
         )
     return f"groups kept whole: none of the {count} stands on two sides"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,8 @@ from learn.models import abstract, restore
 from learn.runtime import compiler_options
 from learn.scaling import Scaler
 
-CHUNK = 256
-"""Cells per call when many are classified; the last call is filled up."""
+CHUNK = 64
+"""Cells per call when many are classified, so that their maps stay in the cache; the last call is filled up."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +93,30 @@ class Model:
 
     def classify(self, cells: Cells) -> np.ndarray:
         """Return the calibrated probabilities (N, classes) of cells read with this model's configuration, float64."""
-        program = jax.jit(self.network(), compiler_options=compiler_options())
-        features, images = self.scaler.apply(cells)
-        rows = np.resize(np.arange(len(cells)), math.ceil(len(cells) / CHUNK) * CHUNK).reshape(-1, CHUNK)
-        logits = np.concatenate([np.asarray(program(features[part], images[part]), float) for part in rows])
-        powers = np.exp(logits[: len(cells)] - logits[: len(cells)].max(axis=1, keepdims=True))
+        logits = _in_chunks(self.network())(*self.scaler.apply(cells)).astype(float)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return self.calibration.apply(powers / powers.sum(axis=1, keepdims=True))
+
+    def predictor(self) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        """Return `forward` as a compiled function of any number of cells, numpy arrays in and out."""
+        return _in_chunks(self.forward())
+
+
+def _in_chunks(
+    function: Callable[[jax.Array, jax.Array], jax.Array],
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    program = jax.jit(function, compiler_options=compiler_options())
+
+    def predict(features: np.ndarray, images: np.ndarray) -> np.ndarray:
+        count = len(features)
+        whole = count - count % CHUNK
+        parts = [program(features[k : k + CHUNK], images[k : k + CHUNK]) for k in range(0, whole, CHUNK)]
+        if whole < count:
+            rest = np.resize(np.arange(whole, count), CHUNK)
+            parts.append(program(features[rest], images[rest]))
+        return np.concatenate([np.asarray(part) for part in parts])[:count]
+
+    return predict
 
 
 def open_model(folder: Path) -> Model:

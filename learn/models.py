@@ -15,10 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jax import lax
 
 from learn.config import TrainConfig
 from learn.conv import conv
+from learn.pool import max_pool
 
 FUSED = (128, 16)
 """h2 and h3 of the fused head (paper, Eqs. 3 and 4); with them the whole network has 11,240,994 parameters."""
@@ -87,8 +87,7 @@ class Encoder(nnx.Module):
 
     def pooled(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
         """Return the maps that the first block sees (N, H / 4, W / 4, width)."""
-        edges = ((0, 0), (1, 1), (1, 1), (0, 0))
-        return lax.reduce_window(self.entry(x, mask), -jnp.inf, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), edges)
+        return max_pool(self.entry(x, mask))
 
     def until(self, x: jax.Array, stage: int) -> jax.Array:
         """Return the maps behind `stage`, from 0, of what the first block sees."""

@@ -21,6 +21,7 @@ KINDS = {
     "explain": ("calibration", "Explanation of a training"),
     "baselines": ("comparison", "Classical classifiers"),
     "ablation": ("networks", "Ten sizes of the small network"),
+    "crossval": ("models", "Cross-validated models"),
     "curve": ("sizes", "Learning curve"),
     "transfer": ("transfer_minus", "Transfer to new classes"),
 }

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from bridge.command import Exit, print_json, run_command, say
-from learn.config import Diverged, TrainConfig
+from learn.config import Diverged, How, TrainConfig
 from learn.settings import parse_settings
 
 
@@ -24,6 +24,10 @@ class Options:
         Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="(default: runs/learn-NAME-DIGEST)")
     ] = None
     """Folder of the run. Run again, an interrupted training goes on."""
+    devices: int = 1
+    """Devices that share the cells of each step (-)."""
+    tensorboard: bool = False
+    """Also log each epoch for TensorBoard, into the folder of the run."""
     json: bool = False
     """Print the report as one JSON object on standard output."""
     quiet: bool = False
@@ -35,22 +39,23 @@ def main(argv: list[str]) -> int:
     started = time.monotonic()
     options, config = parse_settings(Options, "learn.run", argv, "miml", "Train a classifier of cells.")
     try:
-        report, workdir, fresh = run(config, options.dataset, options.workdir, options.quiet)
+        how = How(options.devices, options.tensorboard, options.quiet)
+        report, workdir, fresh = run(config, options.dataset, options.workdir, how)
     except Diverged as error:
         say(f"error: {error}")
         return Exit.UNSTABLE
     from learn.summary import describe
 
     say(describe(report), options.quiet)
-    how = f"done in {time.monotonic() - started:.1f} s" if fresh else "was finished already"
-    say(f"{how}: {workdir}", options.quiet)
+    ended = f"done in {time.monotonic() - started:.1f} s" if fresh else "was finished already"
+    say(f"{ended}: {workdir}", options.quiet)
     if options.json:
         print_json({"workdir": str(workdir), **report})
     return Exit.DONE
 
 
 def run(
-    config: TrainConfig, datasets: tuple[Path, ...], path: Path | None = None, quiet: bool = False
+    config: TrainConfig, datasets: tuple[Path, ...], path: Path | None = None, how: How | None = None
 ) -> tuple[dict[str, Any], Path, bool]:
     """Train, resume or report.
 
@@ -62,14 +67,19 @@ def run(
         Files of cells, pooled.
     path
         Folder of the run; ``runs/learn-<name>-<digest>`` when omitted.
-    quiet
-        No text on standard error.
+    how
+        With what means, and what is said meanwhile.
 
     Returns
     -------
     tuple
         Report, folder, and whether anything was computed.
     """
+    how = how or How()
+    if how.tensorboard:
+        from learn.board import check_board
+
+        check_board()
     from learn.data import dataset_digest, load_cells
     from learn.workdir import alone, find_workdir, start_workdir
 
@@ -87,8 +97,8 @@ def run(
     start_workdir(workdir, config, digests)
     counts = ", ".join(f"{name} {(cells.labels == k).sum()}" for k, name in enumerate(cells.classes))
     with alone(workdir):
-        say(f"{config.model}: {len(cells)} cells ({counts}) -> {path}", quiet)
-        return train_all(config, cells, splits, workdir, quiet), path, True
+        say(f"{config.model}: {len(cells)} cells ({counts}) -> {path}", how.quiet)
+        return train_all(config, cells, splits, workdir, how), path, True
 
 
 if __name__ == "__main__":

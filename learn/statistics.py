@@ -33,7 +33,7 @@ def correlate(cells: Cells) -> dict[str, list[Any]]:
     within the classes with the difference between them, and may have the other sign.
     """
     rows: list[dict[str, Any]] = []
-    low, high = cells.features.min(axis=0), cells.features.max(axis=0)
+    low, high = np.nanmin(cells.features, axis=0), np.nanmax(cells.features, axis=0)
     scaled = (cells.features - low) / np.where(high > low, high - low, 1.0)
     sets = [("all", np.arange(len(cells)))]
     sets += [(name, np.flatnonzero(cells.labels == k)) for k, name in enumerate(cells.classes)]
@@ -44,6 +44,8 @@ def correlate(cells: Cells) -> dict[str, list[Any]]:
 
 
 def _pair(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    known = np.isfinite(x) & np.isfinite(y)
+    x, y = x[known], y[known]
     facts = dict.fromkeys(("pearson", "pearson_p", "spearman", "spearman_p", "slope", "slope_se"), np.nan)
     if len(x) > 2 and np.ptp(x) > 0 and np.ptp(y) > 0:
         line: Any = scipy.stats.linregress(x, y)

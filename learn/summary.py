@@ -13,6 +13,7 @@ from learn.config import TrainConfig
 from learn.data import Cells
 from learn.folds import Fold, Splits
 from learn.metrics import evaluate, feature_auc
+from learn.shift import describe_shift, score_shift
 
 
 class Result(TypedDict):
@@ -65,7 +66,10 @@ def make_report(config: TrainConfig, cells: Cells, splits: Splits, results: Sequ
         "alone": _alone_reports(cells, rows, results, rng),
     }
     if len(splits.aside):
-        report["test"] = evaluate(cells.labels[splits.aside], _mean_aside(results), rng)
+        aside = cells.labels[splits.aside], _mean_aside(results)
+        if len(np.unique(aside[0])) == len(cells.classes):
+            report["test"] = evaluate(*aside, rng)
+        report["shift"] = score_shift(cells.classes, (cells.labels[rows], probabilities), aside)
     return report
 
 
@@ -102,6 +106,8 @@ def describe(report: dict[str, Any]) -> str:
     if "test" in report:
         lines.append(f"test cells set aside ({report['test']['cells']}), mean of the folds' models:")
         lines += [_line(name, report["test"][name]) for name in ("accuracy", "auc")]
+    if report.get("shift"):
+        lines += ["by class, against the test cells set aside:", *describe_shift(report["shift"])]
     return "\n".join(lines + report["split"] + report["notes"])
 
 

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
     from learn.data import Cells
     from learn.folds import Fold
-    from learn.scaling import Scaler
-    from learn.train import Trainer
+    from learn.train import Before
+    from learn.trainer import Trainer
 
-    Before = tuple[Mapping[str, np.ndarray], Scaler]
 
 WAYS = {
     "transfer": "from the trained model, all layers",
@@ -75,6 +74,8 @@ def main(argv: list[str]) -> int:
         "seed": arguments.seed,
         "weights": (),
         "schedule": "together",
+        "norm": "shared",
+        "others": "refuse",
         "folds": 1,
     }
     config = parse_config(trained.model_dump() | changes, "command line")
@@ -82,7 +83,10 @@ def main(argv: list[str]) -> int:
 
     cells = load_cells(arguments.dataset, config)
     with progress("transfer", arguments.quiet) as bar:
-        report = run(cells, config, (weights, scaler), arguments.cells, arguments.seeds, arguments.out, bar.update)
+        from learn.train import Before
+
+        before = Before(weights, scaler)
+        report = run(cells, config, before, arguments.cells, arguments.seeds, arguments.out, bar.update)
     return tell(report, describe(report), arguments)
 
 
@@ -102,7 +106,7 @@ def run(
     cells, config
         Cells of the new classes, and what is trained.
     before
-        Weights by name and scaler of the trained model.
+        The trained model.
     count, seeds
         Cells that train and validate, and how often they are drawn.
     out
@@ -115,7 +119,8 @@ def run(
     from learn.runtime import prepare
 
     prepare()
-    from learn.train import Trainer, train_fold
+    from learn.train import train_fold
+    from learn.trainer import Trainer
 
     trainer = Trainer(config, len(cells.classes))
     accuracies: dict[str, list[float]] = {way: [] for way in WAYS}
@@ -185,11 +190,11 @@ def probe(trainer: Trainer, before: Before, cells: Cells, fold: Fold) -> np.ndar
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    weights, scaler = before
-    state = trainer.start(0, weights)
+    assert before.scaler is not None
+    state = trainer.start(0, before.weights)
     everything = np.arange(len(cells))
-    data = tuple(jnp.asarray(array) for array in scaler.apply(cells))
-    latent = trainer.predict(state.parameters, state.statistics, data, everything, latent=True)
+    data = tuple(jnp.asarray(array) for array in before.scaler.apply(cells))
+    latent = trainer.predict(state.parameters, state.best_statistics, data, everything, latent=True)
     training = np.concatenate([fold.train, fold.validation])
     fitted = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     return fitted.fit(latent[training], cells.labels[training]).predict_proba(latent[fold.test])

@@ -25,6 +25,7 @@ COMMANDS = (
     "learn.ablation",
     "learn.apply",
     "learn.baselines",
+    "learn.crossval",
     "learn.curve",
     "learn.explain",
     "learn.export",

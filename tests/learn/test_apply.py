@@ -3,13 +3,17 @@ import dataclasses
 import hashlib
 import json
 
+import h5py
 import numpy as np
 import pytest
 
 import learn.run
 from bridge.command import run_command
+from bridge.formats.miml_csv import write_miml
+from bridge.formats.rtdc import read_rtdc
+from bridge.ingest import read_source
 from bridge.records import write_dataset
-from learn.apply import main
+from learn.apply import main, score_names
 from learn.checkpoint import ModelError
 from learn.model import open_model
 
@@ -129,3 +133,63 @@ def test_folder_of_folds_says_which_to_name(tmp_path, trained, capsys):
     (tmp_path / "k").mkdir()
     trained.rename(tmp_path / "k" / "fold-0")
     assert "name one of them, such as k/fold-0" in fails(capsys, "k", "cells.h5", "--out", "p.csv")
+
+
+def rtdc(path, count=12, seed=0):
+    """Events with a deformation that tells two classes apart, without pictures."""
+    rng = np.random.default_rng(seed)
+    values = np.where(np.arange(count) % 2, 0.12, 0.05) + rng.normal(0, 0.005, count)
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"experiment:event count": count, "imaging:pixel size": 0.34, "setup:channel width": 20.0})
+        for name, column in {
+            "deform": values,
+            "area_um": rng.normal(60, 5, count),
+            "area_ratio": np.ones(count),
+        }.items():
+            file.create_dataset(f"events/{name}", data=column)
+    return path
+
+
+def test_events_are_classified_and_dclab_reads_the_scores(tmp_path, dataset, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    events = read_rtdc(rtdc(tmp_path / "train.rtdc", 120), pictures=False)
+    labels = np.array(["hct116", "hct116 stiffened"])[np.arange(120) % 2]
+    write_dataset("train.h5", dataclasses.replace(events, table=events.table.assign(label=labels)))
+    words = ["features_only", "--dataset", "train.h5", "--features", "deform", "area_convex", "--folds", "1"]
+    assert learn.run.main([*words, "--workdir", "w", "--epochs", "60", "--quiet"]) == 0
+    rtdc(tmp_path / "new.rtdc", 12, 1)
+    words = ["w", "new.rtdc", "--out", "p.csv"]
+    assert main([*words, "--scores", "scored.rtdc", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["scores"] == {"hct116": "ml_score_hct", "hct116 stiffened": "ml_score_hc1"}
+    rows = table(tmp_path / "p.csv")
+    with h5py.File(tmp_path / "scored.rtdc") as file:
+        scores = file["events/ml_score_hc1"][()]
+    np.testing.assert_allclose(scores, [float(row["p_hct116 stiffened"]) for row in rows], atol=1e-8)
+    assert ((scores > 0.5) == (np.arange(12) % 2 == 1)).all()
+    assert "is no .rtdc file to copy" in fails(capsys, "w", "train.h5", "--out", "p.csv", "--scores", "s.rtdc")
+    assert "must end in .rtdc" in fails(capsys, *words, "--scores", "s.h5")
+
+
+def test_folder_of_pictures_and_tables_is_classified(tmp_path, dataset, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_miml(tmp_path / "folder", dataset(count=40))
+    write_dataset("cells.h5", read_source(tmp_path / "folder"))
+    words = ["features_only", "--dataset", "cells.h5", "--workdir", "w", "--folds", "1", "--epochs", "40", "--quiet"]
+    assert learn.run.main(words) == 0
+    assert main(["w", "folder", "--out", "p.csv", "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] > 0.9
+    assert len(table(tmp_path / "p.csv")) == 40
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [
+        (("hct116", "wbc"), ("hct", "wbc")),
+        (("hct116", "hct116_stiffened", "hct115"), ("hct", "hc1", "hc5")),
+        (("T4", "T8"), ("t40", "t80")),
+        (("Ä", "Ö"), ("000", "001")),
+    ],
+)
+def test_names_of_scores_are_three_letters_or_digits_and_differ(classes, expected):
+    assert score_names(classes) == {name: f"ml_score_{code}" for name, code in zip(classes, expected, strict=True)}

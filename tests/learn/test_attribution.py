@@ -4,7 +4,7 @@ import pytest
 
 from learn.attribution import Network, first_maps, grad_cam, shares
 from learn.models import flatten, initialise
-from learn.train import Trainer
+from learn.trainer import Trainer
 
 
 @pytest.fixture

@@ -107,3 +107,15 @@ def test_missing_pictures_stay_missing():
     after = augment(jax.random.key(0), images, (True, False))
     assert np.isnan(after[1]).all()
     assert np.isfinite(after[jnp.array([0, 2])]).all()
+
+
+def test_a_cell_without_a_channel_is_turned_by_any_angle():
+    images = jnp.broadcast_to(jnp.asarray(ellipse(), jnp.float32), (300, 1, 64, 64))
+
+    def angles(turn):
+        turned = np.asarray(augment(jax.random.key(0), images, (True,), turn))[:, 0]
+        spreads = [moments(picture)[1] for picture in turned]
+        return np.degrees([0.5 * np.arctan2(2 * s[0, 1], s[1, 1] - s[0, 0]) for s in spreads])
+
+    assert np.abs(angles(10)).max() < 20
+    assert np.histogram(angles(180), 6, (-90, 90))[0].min() > 25

@@ -57,19 +57,20 @@ def test_regions_cover_the_range_and_follow_the_cells(save, configure):
 def test_command_leaves_tables_figures_and_a_report(tmp_path, save, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     save(count=60)
-    words = ["--dataset", "cells.h5", "--out", "b", "--folds", "2", "--repeats", "2", "--json"]
+    words = ["--dataset", "cells.h5", "--out", "b", "--folds", "2", "--repeats", "2", "--gap", "5.2e-6", "--json"]
     assert main(words) == 0
     said = capsys.readouterr()
     report = json.loads(said.out)
     assert len(report["scores"]) == 5 * 7
     assert len(report["comparison"]) == 15
     assert "SVM  all features" in said.err
-    names = ("scatter", "correlation", "regression", "regions", "comparison")
+    names = ("scatter", "density", "violins", "correlation", "regression", "regions", "comparison")
     expected = {f"{name}.{end}" for name in names for end in ("png", "csv")}
     assert {path.name for path in (tmp_path / "b").iterdir()} == expected | {
         "scores.csv",
         "significance.csv",
         "report.json",
+        "provenance.json",
     }
     rows = list(csv.DictReader((tmp_path / "b" / "comparison.csv").open()))
     assert len(rows) == 6 * 2 * 2
@@ -82,6 +83,9 @@ def test_command_leaves_tables_figures_and_a_report(tmp_path, save, monkeypatch,
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
+        (["--shown", "max_velocity"], "a name stands twice, here or in --features"),
+        (["--shown", "sim_size"], "column 'sim_size' is in none of the datasets"),
+        (["--gap", "5.2"], "--gap = 5.2 m: choose"),
         (["--folds", "1"], "--folds = 1: at least one cross-validation of two folds"),
         (["--features", "max_velocity"], "at least two are needed"),
         (["--features", "max_velocity", "max_velocty"], "did you mean 'max_velocity'"),

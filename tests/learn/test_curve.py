@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -6,9 +7,11 @@ import pytest
 
 from bridge.command import run_command
 from bridge.records import DatasetError
-from learn.curve import draw_fold, main
+from learn.curve import draw_fold, main, pretrained
 from learn.data import load_cells
 from learn.folds import draw
+from learn.models import flatten
+from learn.trainer import Trainer
 
 
 @pytest.fixture
@@ -61,6 +64,31 @@ def test_cells_that_show_the_rule_help_where_there_are_few(tmp_path, pair, monke
     gains = [float(row["with"]) - float(row["without"]) for row in rows if row["cells"] == "8"]
     assert np.mean(gains) == pytest.approx(few["difference"]["value"])
     assert (tmp_path / "c" / "curve.png").stat().st_size > 10_000
+
+
+def test_simulated_cells_may_train_once_before(tmp_path, pair, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["features_only", "--dataset", "real.h5", "--synthetic", "sim.h5", "--out", "c", "--epochs", "40"]
+    assert main([*words, "--pretrain", "--align", "rank", "--sizes", "8", "60", "--resamples", "3", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["schedule"] == "pretrain"
+    assert report["sizes"][0]["difference"]["value"] > 0.02
+
+
+def test_a_pretrained_model_is_gone_on_from_with_its_last_layer(pair, configure):
+    config = configure(epochs=30)
+    cells = load_cells(pair, config)
+    trainer = Trainer(config, 2)
+    before = pretrained(cells, trainer)
+    start = flatten(trainer.start(5, before.weights, before.last).parameters)
+    assert all(start[name].tobytes() == before.weights[name].tobytes() for name in start)
+    # It has seen none but simulated cells.
+    features = np.where(cells.simulated[:, None], cells.features, 9.0)
+    again = pretrained(dataclasses.replace(cells, features=features), trainer)
+    assert all(again.weights[name].tobytes() == array.tobytes() for name, array in before.weights.items())
+    groups = np.where(np.isin(np.arange(len(cells)), [0, 150]), "day 1", cells.groups)
+    with pytest.raises(DatasetError, match="'day 1' stands in both kinds"):
+        pretrained(dataclasses.replace(cells, groups=groups), trainer)
 
 
 @pytest.mark.parametrize(

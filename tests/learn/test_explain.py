@@ -35,9 +35,15 @@ def test_both_branches_are_explained(tmp_path, trained, capsys):
     report = trained("miml", "--folds", "2", "--epochs", "6")
     assert main(["w", "--out", "e", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    names = "abstention attribution calibration confusion first_layer folds grad_cam history latent roc samples violins"
+    names = (
+        "abstention attribution calibration confusion density first_layer folds grad_cam history latent roc samples "
+        "violins"
+    )
     left = {path.name for path in (tmp_path / "e").iterdir()}
-    assert left == {f"{name}.{end}" for name in names.split() for end in ("png", "csv")} | {"report.json"}
+    assert left == {f"{name}.{end}" for name in names.split() for end in ("png", "csv")} | {
+        "report.json",
+        "provenance.json",
+    }
     # What is told here is what was told after the training, for the same held-out cells.
     assert found["confusion"]["test"] == report["held_out"]["confusion"]
     assert found["folds"]["test"] == pytest.approx(report["mean_accuracy"])

@@ -97,3 +97,23 @@ def test_impossible_splits_are_refused(dataset, save, configure, columns, folds,
 def test_a_group_to_each_cell_is_not_called_unknown(save, configure, dataset):
     cells = load_cells([save(dataset(group=[f"run{i}" for i in range(80)]))], configure())
     assert split_cells(cells, configure(folds=2)).notes == ("no two cells share a group: split by cell",)
+
+
+def test_days_of_the_test_are_whole_where_they_are_too_few_for_validation_too(save, configure, dataset):
+    config = configure(folds=3)
+    cells = load_cells([save(dataset(count=90, groups=3))], config)
+    splits = split_cells(cells, config)
+    assert splits.groups_whole
+    assert "groups kept whole in the test" in splits.notes[-1]
+    for fold in splits.folds:
+        assert len(set(cells.groups[fold.test])) == 1
+        assert not set(cells.groups[fold.test]) & set(cells.groups[fold.train])
+        assert set(cells.groups[fold.validation]) & set(cells.groups[fold.train])
+
+
+def test_the_datasets_own_split_is_set_aside_if_asked(dataset, save, configure):
+    data = dataset(split=["test"] * 20 + ["train"] * 60, fold=np.arange(80) % 4)
+    config = configure(folds=5, split="new")
+    splits = split_cells(load_cells([save(data)], config), config)
+    assert sorted(np.concatenate([fold.test for fold in splits.folds])) == list(range(80))
+    assert not len(splits.aside)

@@ -127,3 +127,15 @@ def test_no_dataset_and_the_same_dataset_twice_are_refused(save, configure):
         load_cells([], configure())
     with pytest.raises(DatasetError, match="stands twice"):
         load_cells([save()] * 2, configure())
+
+
+def test_cells_of_other_labels_are_left_out_if_asked(dataset, save, configure):
+    labels = np.array(["hct116", "wbc", "debris", "HCT116"])[np.arange(80) % 4]
+    path = save(dataset(count=80, label=labels))
+    with pytest.raises(DatasetError, match=r"unknown class 'debris'.*--others leave-out"):
+        load_cells([path], configure(classes=("wbc", "hct116")))
+    cells = load_cells([path], configure("miml", classes=("wbc", "hct116"), others="leave-out"))
+    assert np.bincount(cells.labels).tolist() == [20, 40]
+    assert len(cells.images) == len(cells.features) == 60
+    with pytest.raises(DatasetError, match="no cell of a, b"):
+        load_cells([path], configure(classes=("a", "b"), others="leave-out"))

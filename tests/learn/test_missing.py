@@ -7,7 +7,8 @@ from bridge.records import DatasetError
 from learn.data import load_cells
 from learn.folds import split_cells
 from learn.scaling import Scaler
-from learn.train import Trainer, train_fold
+from learn.train import train_fold
+from learn.trainer import Trainer
 
 
 def test_missing_features_and_pictures_become_nan(dataset, save, configure):

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from bridge.records import DatasetError
+from learn.batches import cell_weights, stage_rows, step_size
 from learn.checkpoint import load_model, save_model
 from learn.data import load_cells
 from learn.folds import split_cells
 from learn.scaling import Scaler
-from learn.train import Trainer, cell_weights, stage_rows, step_size, train_fold
+from learn.train import train_fold
+from learn.trainer import Trainer
 
 
 @pytest.fixture
@@ -170,7 +172,7 @@ def test_a_rate_of_zero_changes_nothing_and_a_tenth_a_tenth(save, configure):
     def moved(rate):
         start = trainer.start(0)
         before = np.asarray(start.best_parameters["output"]["kernel"][...])
-        state, _ = trainer.epoch(start, arrays, np.arange(16)[None], keys, rate, lambda part: None)
+        state, _ = trainer.epoch(start, arrays, (np.arange(16)[None],), keys, rate, lambda part: None)
         return np.asarray(state.parameters["output"]["kernel"][...]) - before
 
     assert not moved(0.0).any()

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import io
 
 import numpy as np
@@ -46,6 +47,11 @@ def test_report_counts_held_out_cells_once(finished):
     assert report["test"]["cells"] == 20
     assert report["test"]["accuracy"]["value"] == 1.0
     assert report["feature_auc"]["transition_time"] > 0.95 > 0.7 > report["feature_auc"]["max_velocity"]
+    # The test cells set aside are all taken for what they are, of those held out three are not.
+    assert [row["aside"]["recall"]["value"] for row in report["shift"]] == [1, 1]
+    assert sum((1 - row["held_out"]["recall"]["value"]) * row["held_out"]["cells"] for row in report["shift"]) == (
+        pytest.approx(3)
+    )
     text = describe(report)
     assert "accuracy 0.9500 (mean of 3 folds, sd 0.0000)" in text
     assert "test cells set aside (20)" in text
@@ -65,3 +71,13 @@ def test_summary_picture_is_the_same_again(finished, tmp_path):
         write_summary(tmp_path / name, report, *finished[1:])
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_single_class_set_aside_is_told_by_its_recall_and_its_scores(finished):
+    config, cells, splits, results = finished
+    own = np.flatnonzero(cells.labels[splits.aside] == 0)
+    results = [{**result, "aside": [result["aside"][row] for row in own]} for result in results]
+    report = make_report(config, cells, dataclasses.replace(splits, aside=splits.aside[own]), results)
+    assert "test" not in report
+    assert [(row["class"], row["aside"]["cells"]) for row in report["shift"]] == [("hct116", 10)]
+    assert "hct116: recall" in describe(report)

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 import learn.train
+from learn.batches import batches
 from learn.config import Diverged
 from learn.data import load_cells
 from learn.folds import split_cells
-from learn.train import Trainer, batches, train_fold
+from learn.train import train_fold
+from learn.trainer import Trainer
 
 
 def prepare(save, configure, count=80, preset="features_only", labels=None, **values):

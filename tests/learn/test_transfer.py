@@ -9,7 +9,8 @@ from bridge.command import run_command
 from learn.data import load_cells
 from learn.folds import split_cells
 from learn.models import flatten
-from learn.train import Trainer, train_fold
+from learn.train import train_fold
+from learn.trainer import Trainer
 from learn.transfer import draw_fold, main
 
 
