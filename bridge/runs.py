@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import json
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.command import InputError
-from sim.config import fields
+from sim.config import fields, load_config
 from sim.features import FEATURES
+from sim.sweep_table import Column, read_sweep
 from sim.trace import Trace, is_complete, read_trace
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["FEATURES", "Trace", "channel_walls", "fields", "is_run", "read_run", "seen_outlines"]
+__all__ = [
+    "FEATURES",
+    "Column",
+    "Trace",
+    "channel_walls",
+    "fields",
+    "is_run",
+    "preset_pressure",
+    "read_run",
+    "read_sweep",
+    "seen_outlines",
+    "shipped_population",
+]
 
 
 def is_run(folder: Path) -> bool:
@@ -63,3 +77,22 @@ def channel_walls(trace: Trace) -> list[np.ndarray]:
         return walls(trace.config.channel)
     except InputError:
         return []
+
+
+def shipped_population(name: str) -> str:
+    """Return the text of a population that ships with `sim.sweep`, comments with the sources included."""
+    return (resources.files("sim") / "populations" / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def preset_pressure(name: str) -> float:
+    """Return the pressure drop of a preset (Pa).
+
+    Raises
+    ------
+    InputError
+        If the preset is driven otherwise.
+    """
+    pressure = load_config(name).fluid.pressure_drop
+    if pressure is None:
+        raise InputError(f"preset {name} states no fluid.pressure_drop")
+    return pressure

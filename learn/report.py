@@ -71,6 +71,14 @@ def make_page(folder: Path) -> Page:
         from learn.report_run import run_page
 
         return run_page(folder)
+    if (folder / "sweep.csv").is_file():
+        from learn.report_sweep import sweep_page
+
+        return sweep_page(folder)
+    if (folder / "plan.json").is_file():
+        from learn.report_reproduction import reproduction_page
+
+        return reproduction_page(folder)
     if (folder / "config.toml").is_file():
         from learn.report_training import training_page
 

@@ -19,6 +19,8 @@ from learn.report_page import cell, number, quantity, same_again
 from learn.run import main as train
 from sim.runfolder import run_path
 from sim.runfolder import write_run as write
+from sim.sweep_table import make_table, write_table
+from sim.sweeps.collect import collect
 from sim.trace import Trace
 
 LOG = "hct116: a cell\n  ok  Mach number: 0.02 (≤ 0.1)\n  NO  nodes across the gap: 4 (≥ 8)"
@@ -43,6 +45,18 @@ def training(tmp_path_factory, dataset):
     words = ["--dataset", str(folder / "cells.h5"), "--workdir", str(folder / "w"), "--epochs", "3", "--quiet"]
     subprocess.run([sys.executable, "-m", "learn.run", "features_only", *words], check=True)
     return folder / "w"
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    """A sweep of made-up squeezes of three diameters."""
+    folder = tmp_path_factory.mktemp("sweep")
+    for diameter in (10.5e-6, 11.0e-6, 11.5e-6):
+        made = make_trace(make_config("hct116", diameter=diameter))
+        trace = Trace(made.samples, made.snapshot_time, made.snapshots, made.faces, made.outcome, made.config, FLOW)
+        write(run_path(folder, trace.config), lambda trace=trace: trace, LOG)
+    write_table(folder, make_table(collect(folder)[0]))
+    return folder
 
 
 def page_of(folder, capsys):
@@ -93,6 +107,16 @@ def test_page_of_a_training_says_what_its_report_says_and_trusts_no_label(traini
     provenance = json.loads((training / "provenance.json").read_text())
     assert provenance["versions"]["jax"] in text
     assert "python -m learn.run features_only --dataset" in text
+
+
+def test_page_of_a_sweep_has_every_run_and_what_was_varied(sweep, capsys):
+    text = page_of(sweep, capsys)
+    assert "cell.diameter from 10.5 to 11.5 µm" in text
+    assert all(path.name in text for path in sweep.glob("hct116-*"))
+    assert text.count("<figure") == 5
+    (sweep / "sweep.csv").write_text("run\n")
+    with pytest.raises(InputError, match="damaged"):
+        main([str(sweep), "--quiet"])
 
 
 def test_what_is_no_result_is_refused(tmp_path, training):
