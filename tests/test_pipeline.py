@@ -50,7 +50,8 @@ def place(tmp_path_factory):
         times = []
         for ks in stiffnesses:
             code, run, text = call("sim.run", folder / "cell.toml", "--name", label, "--cell.ks", ks, *common)
-            assert (code, run["outcome"], text) == (0, "EXITED", "")
+            assert (code, text) == (0, ""), run
+            assert run["outcome"] in ("EXITED", "OUTLET")
             times.append(run["features"]["transition_time"]["value"])
         assert times == sorted(times)
     return folder

@@ -37,10 +37,10 @@ def recorder(film, **more):
     return Recorder(film.grid.pixel_size, film.frame_rate, **more)
 
 
-def near(found, film, trace=TRACE):
+def near(found, film, trace=TRACE, velocity=0.05):
     apart = errors(found, trace, film.frame_rate)
     assert abs(apart["di"]) < 0.02, apart
-    assert abs(apart["velocity"]) < 0.05, apart  # 24 frames in the constriction; the slow tests have 40
+    assert abs(apart["velocity"]) < velocity, apart  # 24 frames in the constriction; the slow tests have 40
     assert abs(apart["frames"]) < 1, apart
 
 
@@ -127,7 +127,7 @@ def test_dropped_frames(recorded, tmp_path):
     record(film, path, leave_out=dropped)
     times = np.delete(film.times, dropped)
     _, (cell,) = read_recording(path, recorder(film, times=times))
-    near(cell.features, film)
+    near(cell.features, film, velocity=0.1)  # the largest velocity is within what was dropped
     with pytest.raises(DatasetError, match="give one for each frame"):
         read_recording(path, recorder(film, times=times[:-1]))
 
