@@ -1,4 +1,4 @@
-"""One self-contained page of a run, a sweep, a training or a reproduction: ``python -m learn.report DIR``."""
+"""One self-contained page of a run, a sweep, a training or a comparison: ``python -m learn.report DIR``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Arguments:
     """Write one HTML page of a finished folder that needs no network and nothing beside it."""
 
     folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
-    """What a command left: a run folder, a sweep, a training, figures and tables of a comparison, a reproduction."""
+    """What a command left: a run folder, a sweep, a training, figures and tables of a comparison."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="(default: DIR/report.html)")] = None
     """Page to write (.html)."""
     json: bool = False
@@ -75,10 +75,6 @@ def make_page(folder: Path) -> Page:
         from learn.report_sweep import sweep_page
 
         return sweep_page(folder)
-    if (folder / "plan.json").is_file():
-        from learn.report_reproduction import reproduction_page
-
-        return reproduction_page(folder)
     if (folder / "config.toml").is_file():
         from learn.report_training import training_page
 
@@ -88,9 +84,7 @@ def make_page(folder: Path) -> Page:
     kind = results_kind(folder)
     if kind is not None:
         return results_page(folder, kind)
-    raise InputError(
-        f"{folder}: no finished run, sweep, training, comparison or reproduction; finish it or give another folder"
-    )
+    raise InputError(f"{folder}: no finished run, sweep, training or comparison; finish it or give another folder")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,0 @@
-"""The stages of `learn.reproduce`: populations, simulations, films, measurements, trainings, the table of claims."""
