@@ -82,7 +82,7 @@ def _draw_views(figure: Figure, place: SubplotSpec, trace: Trace) -> None:
 
 
 def _draw_channel(axes: Axes, trace: Trace) -> None:
-    draw_outline_of_channel(axes, trace, make_channel(trace.config.channel, trace.config.numerics.dx))
+    draw_outline_of_channel(axes, trace, make_channel(trace.config.channel, trace.config.numerics.dx))  # pyright: ignore[reportArgumentType] (frozen, so hashable)
     shown = [(0, "#999999", "start"), *zip(_moments(trace), COLOURS, ("entry", "middle", "exit"), strict=True)]
     shown.append((len(trace.snapshots) - 1, "#CC79A7", "end"))
     for index, colour, label in shown:

@@ -75,7 +75,7 @@ def _scene(figure: Figure, trace: Trace) -> Callable[[int], None]:
     curves = [_Curve(figure.add_subplot(grid[-1, column]), trace, name) for column, name in enumerate(("di", "vx"))]
     window = (1e6 * (trace["rear_x"].min() - MARGIN), 1e6 * (trace["front_x"].max() + MARGIN))
     top = max(float(np.quantile(areal_strain(trace, k), 0.99)) for k in range(len(trace.snapshots))) if solid else 0.0
-    channel = None if solid else make_channel(trace.config.channel, trace.config.numerics.dx)
+    channel = None if solid else make_channel(trace.config.channel, trace.config.numerics.dx)  # pyright: ignore[reportArgumentType] (frozen, so hashable)
 
     def draw(index: int) -> None:
         for axes, view in zip(above, views, strict=True):

@@ -99,7 +99,7 @@ def preflight(config: SimulationConfig) -> Flight:
     config = _with_file_digests(config)
     check_lattice(config)
     check_start(config)
-    channel = make_channel(config.channel, config.numerics.dx, config.numerics.dimension)
+    channel = make_channel(config.channel, config.numerics.dx, config.numerics.dimension)  # pyright: ignore[reportArgumentType] (frozen, so hashable)
     check_gap(config, channel)
     drop, gap_velocity = empty_flow(config, channel)
     config = _resolve(config, channel, drop, gap_velocity)

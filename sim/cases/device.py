@@ -50,7 +50,7 @@ class Device:
 
 def make_device(dx: float, config: ChannelConfig) -> Device:
     """Put the channel on the lattice, and find the resistance of its sections from the outline itself."""
-    channel = make_channel(config, dx, 3)
+    channel = make_channel(config, dx, 3)  # pyright: ignore[reportArgumentType] (frozen, so hashable)
     inside = channel.grid.box(channel.grid.fluid)
     x = channel.origin[0] + (1 + np.arange(len(inside))) * dx
     wall = outline(config)

@@ -104,7 +104,8 @@ def _in_bins(cells: pd.DataFrame, feature: str) -> tuple[int, int]:
     right = 0
     for part in parts:
         mine = cells.iloc[part]
-        right += EXPECTED[feature] * float(spearmanr(mine["cell.ks"], mine[feature])[0]) > 0
+        rank = spearmanr(mine["cell.ks"], mine[feature])[0]
+        right += EXPECTED[feature] * float(np.asarray(rank)) > 0
     return len(parts), right
 
 
