@@ -7,26 +7,11 @@ import io
 import json
 
 import pytest
+from tiny import TINY
 
 from bridge.command import run_command
 from bridge.records import read_dataset
 
-CHANNEL = """
-[fluid]
-pressure_drop = 2e3
-[channel]
-width = 10.4e-6
-constriction_length = 8e-6
-entry_taper = 5e-6
-exit_taper = 5e-6
-inlet_length = 8e-6
-outlet_length = 24e-6
-[cell]
-diameter = 7e-6
-ks = 5e-3
-kb = 5e-17
-start_x = -5.5e-6
-"""
 CELLS = {"soft": ("3e-3", "3.3e-3", "3.6e-3", "4e-3"), "stiff": ("1e-2", "1.1e-2", "1.2e-2", "1.3e-2")}
 SPLIT = ("--test-fraction", "0.5", "--validation-fraction", "0.5", "--epochs", "3")
 
@@ -44,7 +29,7 @@ def call(module, *words):
 def place(tmp_path_factory):
     """A folder with four simulated cells of each class in ``runs``."""
     folder = tmp_path_factory.mktemp("path")
-    (folder / "cell.toml").write_text(CHANNEL)
+    (folder / "cell.toml").write_text(TINY)
     common = ("--quality", "draft", "--out", folder / "runs", "--quiet")
     for label, stiffnesses in CELLS.items():
         times = []

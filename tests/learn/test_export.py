@@ -99,7 +99,7 @@ def test_command_writes_checks_and_times_every_form(trained, tmp_path, monkeypat
     assert report["pass"]
     assert set(report["differences"]) == set(report["single_cell_ms"]) == {"model.stablehlo", "model.onnx"}
     assert max(report["differences"].values()) <= 1e-5
-    names = {"model.json", "model.onnx", "model.safetensors", "model.stablehlo", "report.json"}
+    names = {"model.json", "model.onnx", "model.safetensors", "model.stablehlo", "provenance.json", "report.json"}
     assert {path.name for path in (tmp_path / "e").iterdir()} == names
     # What was exported opens like what was trained.
     assert open_model(tmp_path / "e").calibration == open_model(trained).calibration

@@ -7,31 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tiny import TINY
+
 from sim.sweep_table import PROVENANCE
 
 ROOT = Path(__file__).parents[2]
-TOML = """
-name = "tiny"
-[fluid]
-pressure_drop = 2e3
-[channel]
-width = 10.4e-6
-constriction_length = 8e-6
-entry_taper = 5e-6
-exit_taper = 5e-6
-inlet_length = 8e-6
-outlet_length = 24e-6
-[cell]
-diameter = 7e-6
-ks = 5e-3
-kb = 5e-17
-start_x = -5.5e-6
-"""
 RESULTS = ("config.toml", "trace.csv", "features.json", "result.h5")
 
 
 def write_tiny(folder):
-    (folder / "tiny.toml").write_text(TOML)
+    (folder / "tiny.toml").write_text(TINY)
     return folder / "tiny.toml"
 
 

@@ -8,30 +8,13 @@ import sys
 import time
 
 import pytest
-
-TOML = """
-name = "tiny"
-[fluid]
-pressure_drop = 2e3
-[channel]
-width = 10.4e-6
-constriction_length = 8e-6
-entry_taper = 5e-6
-exit_taper = 5e-6
-inlet_length = 8e-6
-outlet_length = 24e-6
-[cell]
-diameter = 7e-6
-ks = 5e-3
-kb = 5e-17
-start_x = -5.5e-6
-"""
+from tiny import TINY
 
 
 @pytest.fixture
 def tiny(tmp_path):
     path = tmp_path / "tiny.toml"
-    path.write_text(TOML)
+    path.write_text(TINY)
     return path
 
 
