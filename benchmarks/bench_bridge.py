@@ -20,8 +20,8 @@ from bridge_runs import make_config, make_solid_trace, make_trace  # noqa: E402
 
 from bridge.body import Grid  # noqa: E402
 from bridge.film import Actor, Film  # noqa: E402
+from bridge.microscope import Microscope  # noqa: E402
 from bridge.motion import Motion  # noqa: E402
-from bridge.optics import Microscope  # noqa: E402
 from bridge.scene import draw_scene  # noqa: E402
 from bridge.views import crop  # noqa: E402
 

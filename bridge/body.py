@@ -8,10 +8,13 @@ falls to zero on the outline as that of a sphere or an ellipsoid does.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.polynomial.polynomial import polyval
+
+if TYPE_CHECKING:
+    from bridge.looks import CellOptics
 
 DEPTH_RULE = (
     "two-dimensional outline; thickness proportional to the root of the outline's torsion function (sphere for a "
@@ -22,6 +25,7 @@ DEPTH_RULE = (
 _PIECES = 8  # of an edge per pixel: position errors within a pixel stay below 1 %, the area is exact anyway
 _DEGREE = 14  # of the harmonic polynomial: within 1 % of degree 48 for a stadium of aspect 6
 _MODES = 32  # Fourier modes of the material map
+_SKIN = 0.93  # of the radius: granules keep off the rest
 
 
 class Grid(NamedTuple):
@@ -45,7 +49,9 @@ class Grid(NamedTuple):
         """Return the part of the grid that holds an outline (V, 2) and `margin` pixels more, and where it lies."""
         low = np.floor((outline.min(axis=0) - (self.x0, self.y0)) / self.pixel_size).astype(int) - margin
         high = np.ceil((outline.max(axis=0) - (self.x0, self.y0)) / self.pixel_size).astype(int) + margin
-        (left, top), (right, bottom) = np.clip(low, 0, self.shape[::-1]), np.clip(high, 0, self.shape[::-1])
+        columns, rows = self.shape[1], self.shape[0]
+        left, right = (int(min(max(v, 0), columns)) for v in (low[0], high[0]))
+        top, bottom = (int(min(max(v, 0), rows)) for v in (low[1], high[1]))
         x0, y0 = self.x0 + left * self.pixel_size, self.y0 + top * self.pixel_size
         return Grid(x0, y0, self.pixel_size, (bottom - top, right - left)), (slice(top, bottom), slice(left, right))
 
@@ -56,53 +62,15 @@ class Grid(NamedTuple):
 
 
 @dataclass(frozen=True)
-class CellOptics:
-    """What light meets in one kind of cell.
-
-    Refractive indices at 550 nm. Cytoplasm 1.368 and nucleus 1.360 (lower than the cytoplasm by
-    quantitative phase imaging) follow the project's survey of published values (muscle cells
-    1.360 ± 0.004, Curl 2005; Schürmann 2016 for the nucleus); their spread over cells, the
-    fluctuations and the granules are engineering choices, set by eye against Fig. 1 b(iii) of the paper.
-    """
-
-    cytoplasm: float = 1.368
-    """Refractive index of the cytoplasm, mean over cells (1)."""
-    nucleus: float = 1.360
-    """Refractive index of the nucleus, mean over cells (1)."""
-    index_spread: float = 0.002
-    """Standard deviation over cells of either index (1)."""
-    nucleus_ratio: float = 0.65
-    """Diameter of the nucleus over that of the cell (1)."""
-    fluctuation: float = 0.008
-    """Standard deviation of the index within the cytoplasm (1)."""
-    fluctuation_length: float = 0.35e-6
-    """Standard deviation of the Gaussian that the index fluctuations are smoothed with (m)."""
-    granule_density: float = 0.16e18
-    """Granules (mitochondria, lysosomes, lipid) per volume outside the nucleus (1/m³)."""
-    granule_index: float = 0.08
-    """Median excess of a granule's index over the cytoplasm's (1)."""
-    granule_size: float = 0.25e-6
-    """Median standard deviation of a granule's Gaussian profile (m)."""
-
-
-OPTICS = {
-    "hct116": CellOptics(),
-    "hct116_stiffened": CellOptics(cytoplasm=1.366, nucleus=1.358),
-    "wbc": CellOptics(cytoplasm=1.370, nucleus=1.366, nucleus_ratio=0.80),
-}
-"""Optics by the class of a cell (values of the project's survey); other classes get the defaults.
-
-Fixation lowers the index by the order of 1e-3, and no more than that tells the stiffened cells from `hct116`; the
-nucleus of `wbc` is the survey's estimate."""
-
-
-@dataclass(frozen=True)
 class CellBody:
     """One cell's inner structure, fixed to its material.
 
-    Material points are complex numbers in the unit disc: the position at rest, from the centre, over the radius.
+    Material points are positions at rest, from the centre, over the radius: in the unit ball, or in its middle plane,
+    x + iy in the unit disc.
     """
 
+    radius: float
+    """Radius at rest (m)."""
     cytoplasm: float
     """Refractive index (1)."""
     nucleus: float
@@ -118,14 +86,44 @@ class CellBody:
     fluctuation_path: float
     """Path fluctuation over the root of the thickness: index deviation times root of the length (m^½)."""
     granules: np.ndarray
-    """Material points of the granules (G,) complex."""
+    """Material points of the granules (G, 3)."""
     granule_sigma: np.ndarray
     """Standard deviations of their Gaussian profiles (G,), m."""
     granule_index: np.ndarray
     """Their excess refractive index (G,)."""
 
+    @cached_property
+    def rim(self) -> np.ndarray:
+        """Material points (120,) complex of the nucleus's outline."""
+        return self.nucleus_centre + self.nucleus_ratio * np.exp(2j * np.pi * np.arange(120) / 120)
 
-def draw_body(optics: CellOptics, radius: float, rng: np.random.Generator) -> CellBody:
+    def material(self) -> np.ndarray:
+        """Return all material points that are carried (P + 120 + G, 3): texture, rim of the nucleus, granules."""
+        flat = np.concatenate([self.points, self.rim])
+        middle = np.stack([np.real(flat), np.imag(flat), np.zeros(len(flat))], axis=1)
+        return np.concatenate([middle, self.granules])
+
+    def split(self, place: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return places of all `material` points (…,) as those of texture, rim of the nucleus and granules."""
+        texture, rim = len(self.points), len(self.points) + len(self.rim)
+        return place[:texture], place[texture:rim], place[rim:]
+
+    @cached_property
+    def powers(self) -> np.ndarray:
+        """Powers of all `material` points seen along the optical axis (modes, points), for `MaterialMap`."""
+        return powers(self.material()[:, :2] @ np.array([1, 1j]))
+
+    @cached_property
+    def harmonics(self) -> np.ndarray:
+        """Solid harmonics of all `material` points (terms, points), for `bridge.solid.SolidMap`."""
+        from bridge.solid import solid_harmonics
+
+        return solid_harmonics(self.material())
+
+
+def draw_body(
+    optics: CellOptics, radius: float, rng: np.random.Generator, nucleus: tuple[complex, float] | None = None
+) -> CellBody:
     """Draw the inner structure of a cell.
 
     Parameters
@@ -136,24 +134,27 @@ def draw_body(optics: CellOptics, radius: float, rng: np.random.Generator) -> Ce
         Radius at rest (m).
     rng
         Source of randomness.
+    nucleus
+        Material point of the nucleus's centre and its radius over the cell's, where the run knows them; None to draw.
     """
-    ratio = float(np.clip(rng.normal(optics.nucleus_ratio, 0.03), 0.2, 0.9))
-    place = rng.uniform(0, 0.6 * (1 - ratio)) * np.exp(2j * np.pi * rng.random())
+    ratio = float(np.clip(rng.normal(optics.nucleus_ratio, optics.nucleus_ratio_spread), 0.2, 0.95))
+    place = complex(rng.uniform(0, 0.6 * (1 - ratio)) * np.exp(2j * np.pi * rng.random()))
+    place, ratio = nucleus or (place, ratio)
     points, field = _fluctuation(optics.fluctuation_length / radius, rng)
-    granules, height = _points_in_ball(rng.poisson(optics.granule_density * 4 / 3 * np.pi * radius**3), rng)
-    outside = np.abs(granules - place) ** 2 + height**2 > ratio**2
-    granules = granules[outside]
+    granules = _organelles(optics, radius, place, ratio, rng)
+    size, index = optics.granule_size_spread, optics.granule_index_spread
     return CellBody(
+        radius=radius,
         cytoplasm=float(rng.normal(optics.cytoplasm, optics.index_spread)),
         nucleus=float(rng.normal(optics.nucleus, optics.index_spread)),
-        nucleus_centre=complex(place),
+        nucleus_centre=place,
         nucleus_ratio=ratio,
         points=points,
         fluctuation=field,
         fluctuation_path=optics.fluctuation * np.sqrt(2 * np.sqrt(np.pi) * optics.fluctuation_length),
         granules=granules,
-        granule_sigma=optics.granule_size * np.exp(rng.normal(0, 0.3, len(granules))),
-        granule_index=optics.granule_index * np.exp(rng.normal(0, 0.5, len(granules))),
+        granule_sigma=optics.granule_size * np.exp(rng.normal(0, size, len(granules))),
+        granule_index=optics.granule_index * np.exp(rng.normal(0, index, len(granules))),
     )
 
 
@@ -171,12 +172,22 @@ def _fluctuation(length: float, rng: np.random.Generator) -> tuple[np.ndarray, n
     return points[inside], field[inside]
 
 
-def _points_in_ball(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return `count` points uniform in the unit ball, kept off its skin: in the plane (complex), height."""
+def _organelles(
+    optics: CellOptics, radius: float, place: complex, ratio: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the granules' material points (G, 3): short chains of beads outside the nucleus, off the cell's skin."""
+    beads = optics.granule_chain
+    count = rng.poisson(optics.granule_density / beads * 4 / 3 * np.pi * radius**3)
     direction = rng.standard_normal((count, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    point = direction * (0.93 * rng.random((count, 1)) ** (1 / 3))
-    return point[:, 0] + 1j * point[:, 1], point[:, 2]
+    point = direction * (_SKIN * rng.random((count, 1)) ** (1 / 3))
+    length = 1 + rng.poisson(beads - 1, count)
+    first = np.repeat(np.cumsum(length) - length, length)
+    steps = rng.standard_normal((length.sum(), 3)) * (1.2 * optics.granule_size / radius)
+    walk = np.cumsum(steps, axis=0)
+    bead = np.repeat(point, length, axis=0) + walk - walk[first]
+    outside = (bead[:, 0] - place.real) ** 2 + (bead[:, 1] - place.imag) ** 2 + bead[:, 2] ** 2 > ratio**2
+    return bead[outside & ((bead**2).sum(axis=1) < _SKIN**2)]
 
 
 class MaterialMap(NamedTuple):
@@ -193,7 +204,19 @@ class MaterialMap(NamedTuple):
 
     def __call__(self, material: np.ndarray) -> np.ndarray:
         """Return where material points (complex, unit disc) are, x + iy (m)."""
-        return polyval(material, self.f) + np.conj(polyval(material, self.g))
+        return self.at(powers(np.ravel(material))).reshape(np.shape(material))
+
+    def at(self, known: np.ndarray) -> np.ndarray:
+        """Return where material points of given `powers` (modes, points) are, x + iy (m)."""
+        return self.f @ known + np.conj(self.g @ known)
+
+
+def powers(material: np.ndarray) -> np.ndarray:
+    """Return the powers 0, 1, … of material points (P,) complex: (modes, P)."""
+    result = np.ones((_MODES + 1, len(material)), complex)
+    for mode in range(_MODES):
+        np.multiply(result[mode], material, out=result[mode + 1])
+    return result
 
 
 def material_map(rest: np.ndarray, deformed: np.ndarray) -> MaterialMap:
@@ -277,18 +300,23 @@ def thickness(outline: np.ndarray, grid: Grid, volume: float) -> np.ndarray:
     ellipse an ellipsoid, for a long slit an elliptic section. u = w - |z|²/4 with w the harmonic
     polynomial that fits |z|²/4 on the outline best.
     """
-    inside = coverage(outline, grid)
-    rows, columns = np.nonzero(inside)
+    from bridge.kernels import torsion_root
+
+    near, window = grid.around(outline, 1)
+    profile = coverage(outline, near)
     ring = outline @ np.array([1, 1j])
     centre = ring.mean()
     scale = np.abs(ring - centre).max()
     ring = (ring - centre) / scale
-    x, y = grid.axes()
-    at = (x[columns] + 1j * y[rows] - centre) / scale
-    powers = np.vander(ring, min(_DEGREE, len(ring) // 3) + 1, increasing=True)
-    fit = np.linalg.lstsq(np.hstack([np.real(powers), -np.imag(powers)]), np.abs(ring) ** 2 / 4, rcond=None)[0]
-    harmonic = np.real(polyval(at, fit[: powers.shape[1]] + 1j * fit[powers.shape[1] :]))
-    profile = np.sqrt(np.maximum(harmonic - (np.real(at) ** 2 + np.imag(at) ** 2) / 4, 0)) * inside[rows, columns]
+    terms = np.vander(ring, min(_DEGREE, len(ring) // 3) + 1, increasing=True)
+    fit = np.linalg.lstsq(np.hstack([np.real(terms), -np.imag(terms)]), np.abs(ring) ** 2 / 4, rcond=None)[0]
+    x, y = near.axes()
+    torsion_root(
+        (x - centre.real) / scale,
+        (y - centre.imag) / scale,
+        fit[: terms.shape[1]] + 1j * fit[terms.shape[1] :],
+        profile,
+    )
     result = np.zeros(grid.shape)
-    result[rows, columns] = profile * (volume / (profile.sum() * grid.pixel_size**2))
+    result[window] = profile * (volume / (profile.sum() * grid.pixel_size**2))
     return result

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json as json_
+import os
 import platform
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
@@ -15,17 +16,19 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import tyro
 
 from bridge.command import Exit, InputError, check_output, parse_arguments, print_json, progress, run_command, say
+from bridge.options import CellOptions, OpticsOptions, given, microscope_of
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from bridge.optics import Microscope
+    from bridge.microscope import Microscope
     from bridge.records import Dataset
     from bridge.views import View
     from bridge.writer import Writer
     from sim.config import SimulationConfig
     from sim.trace import Trace
 
+_THREADS = min(4, os.cpu_count() or 1)
 _NO_RUNS = "learn-"
 """How the folders of trainings begin, which may lie beside run folders."""
 
@@ -98,6 +101,8 @@ def build(
     skipped: Callable[[str], None],
     on_progress: Callable[[float, str], None],
     known: Container[str] = (),
+    microscope: Microscope | None = None,
+    optics: Mapping[str, Any] | None = None,
 ) -> Iterator[Dataset]:
     """Yield the Dataset of some runs, a few dozen cells at a time.
 
@@ -115,50 +120,79 @@ def build(
         Is told the fraction done and the run at hand.
     known
         Cells that are there already; they are passed over.
+    microscope
+        The set-up; None for `te2000`.
+    optics
+        Values of `bridge.looks.CellOptics` that take the place of the classes'.
 
     Raises
     ------
     OSError
         If the only run cannot be read.
     """
-    from bridge.optics import Microscope
-    from bridge.records import TRACK, VIEWS
-    from bridge.scene import draw_scene
-    from bridge.views import crop
-    from sim.trace import read_trace
+    from bridge.microscope import Microscope
+    from bridge.records import TRACK
 
-    microscope = Microscope()
+    microscope, optics = microscope or Microscope(), optics or {}
     seen: dict[str, str] = {}
     part: list[_Built] = []
-    for number, run in enumerate(runs):
-        on_progress(number / len(runs), run.name)
-        if run.name in known:
-            continue
-        try:
-            trace = read_trace(run)
-            scene = draw_scene(trace, microscope, seed)
-            views = [crop(trace, view, scene, microscope, size) for view in VIEWS]
-        except (InputError, OSError) as error:
+    wanted = [run for run in runs if run.name not in known]
+    for number, (run, result) in enumerate(_pictured(wanted, size, seed, microscope, optics)):
+        on_progress(number / len(wanted), run.name)
+        if isinstance(result, Exception):
             if len(runs) == 1:
-                raise
-            skipped(str(error) if run.name in str(error) else f"{run}: {error}")
+                raise result
+            skipped(str(result) if run.name in str(result) else f"{run}: {result}")
             continue
-        row = _row(trace, run)
+        trace, views = result
+        row = _row(trace, run, views)
         name = row["cell_id"]
         if name in seen:
             skipped(f"{run}: the same run as {seen[name]}; leave one of them out")
         if name in seen or name in known:
             continue
         seen[name] = row["run"]
-        part.append(_Built(row, views, {column: trace.samples[column] for column in TRACK}))
+        part.append(_Built(row, list(views.values()), {column: trace.samples[column] for column in TRACK}))
         if len(part) >= _AT_ONCE:
-            yield _assemble(part, size, seed, microscope)
+            yield _assemble(part, size, seed, microscope, optics)
             part = []
     if part:
-        yield _assemble(part, size, seed, microscope)
+        yield _assemble(part, size, seed, microscope, optics)
 
 
-def _row(trace: Trace, run: Path) -> dict[str, Any]:
+def _pictured(
+    runs: Sequence[Path], size: int, seed: int, microscope: Microscope, optics: Mapping[str, Any]
+) -> Iterator[tuple[Path, tuple[Trace, dict[str, View | None]] | Exception]]:
+    """Yield each run with its trace and views, or what is wrong with it; in order, whatever thread was done first."""
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    from bridge.records import VIEWS
+    from bridge.scene import draw_scene
+    from bridge.views import crop
+    from sim.trace import read_trace
+
+    def one(run: Path) -> tuple[Trace, dict[str, View | None]] | Exception:
+        try:
+            trace = read_trace(run)
+            scene = draw_scene(trace, microscope, seed, optics)
+            return trace, {view: crop(trace, view, scene, microscope, size) for view in VIEWS}
+        except (InputError, OSError) as error:
+            return error
+
+    waiting: deque[tuple[Path, Future[tuple[Trace, dict[str, View | None]] | Exception]]] = deque()
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for run in runs:
+            waiting.append((run, pool.submit(one, run)))
+            if len(waiting) > 2 * _THREADS:
+                path, future = waiting.popleft()
+                yield path, future.result()
+        while waiting:
+            path, future = waiting.popleft()
+            yield path, future.result()
+
+
+def _row(trace: Trace, run: Path, views: Mapping[str, View | None]) -> dict[str, Any]:
+    from bridge.views import VIEW_TRUTH
     from sim.features import compute_features
 
     config = trace.config
@@ -175,22 +209,31 @@ def _row(trace: Trace, run: Path) -> dict[str, Any]:
         "sim_kb": config.cell.kb,
         "sim_diameter": config.cell.diameter,
         "sim_pressure_drop": config.fluid.pressure_drop or float("nan"),
+        **{
+            f"sim_{name}_{column}": float("nan") if view is None else view.truth[column]
+            for name, view in views.items()
+            for column in VIEW_TRUTH
+        },
         "sim_digest": config.digest(),
         "run": run.resolve().name,
         "outcome": trace.outcome.name,
     }
 
 
-def _assemble(part: Sequence[_Built], size: int, seed: int, microscope: Microscope) -> Dataset:
+def _assemble(
+    part: Sequence[_Built], size: int, seed: int, microscope: Microscope, optics: Mapping[str, Any]
+) -> Dataset:
     import numpy as np
     import pandas as pd
 
     from bridge.records import TRACK, VIEWS, Dataset
-    from bridge.views import FIELD
+    from bridge.shot import TRUTH
+    from bridge.views import FIELD, VIEW_TRUTH
     from sim.features import FEATURES
 
-    images = np.zeros((len(part), len(VIEWS), size, size), np.uint8)
-    masks = np.zeros_like(images)
+    kind = np.uint8 if microscope.bit_depth == 8 else np.uint16
+    images = np.zeros((len(part), len(VIEWS), size, size), kind)
+    masks = np.zeros(images.shape, np.uint8)
     present = np.zeros(images.shape[:2], bool)
     for i, built in enumerate(part):
         for j, view in enumerate(built.views):
@@ -199,11 +242,14 @@ def _assemble(part: Sequence[_Built], size: int, seed: int, microscope: Microsco
     tracks = {name: np.concatenate([built.track[name] for built in part]) for name in TRACK}
     tracks["cell"] = np.repeat(np.arange(len(part)), [len(built.track["time"]) for built in part])
     table = pd.DataFrame([built.row for built in part])
-    table["pixel_size"] = FIELD / size
+    table["pixel_size"] = round(FIELD / microscope.pixel_size) * microscope.pixel_size / size
     units = {name: feature.unit for name, feature in FEATURES.items()}
     units |= {name: unit for name, (unit, _) in PARAMETERS.items()} | {"pixel_size": "m"}
+    pictured = {f"sim_{view}_{name}": (*TRUTH[name], view) for view in VIEWS for name in VIEW_TRUTH}
+    units |= {name: unit for name, (unit, _, _) in pictured.items()}
     descriptions = {name: f"{feature.definition} ({feature.source})" for name, feature in FEATURES.items()}
     descriptions |= {name: text for name, (_, text) in PARAMETERS.items()} | TEXT
+    descriptions |= {name: f"{text}, when the picture {view!r} was taken" for name, (_, text, view) in pictured.items()}
     descriptions["pixel_size"] = "edge of a picture's pixel at the sample"
     return Dataset(
         table,
@@ -213,15 +259,16 @@ def _assemble(part: Sequence[_Built], size: int, seed: int, microscope: Microsco
         masks,
         present,
         VIEWS,
-        _meta([str(label) for label in table["label"].unique()], seed, microscope),
+        _meta([str(label) for label in table["label"].unique()], seed, microscope, optics),
         tracks,
     )
 
 
-def _meta(labels: Sequence[str], seed: int, microscope: Microscope) -> dict[str, Any]:
+def _meta(labels: Sequence[str], seed: int, microscope: Microscope, optics: Mapping[str, Any]) -> dict[str, Any]:
     from importlib.metadata import version
 
-    from bridge.body import DEPTH_RULE, OPTICS, CellOptics
+    from bridge.body import DEPTH_RULE
+    from bridge.looks import optics_of
     from sim.config import PHYSICS_VERSION
 
     packages = {name: version(name) for name in ("mimlab", "numpy", "scipy", "pillow")}
@@ -234,7 +281,7 @@ def _meta(labels: Sequence[str], seed: int, microscope: Microscope) -> dict[str,
             "versions": {**packages, "python": platform.python_version()},
         },
         "microscope": asdict(microscope),
-        "cell_optics": {str(label): asdict(OPTICS.get(label, CellOptics())) for label in labels},
+        "cell_optics": {str(label): asdict(optics_of(label, optics)) for label in labels},
         "depth": DEPTH_RULE,
     }
 
@@ -251,10 +298,16 @@ class Arguments:
     """Dataset to write (.h5)."""
     size: int = 64
     """Edge of the pictures (px); they always show 48 µm, so that a pixel measures 48 µm over this."""
+    microscope: str = "te2000"
+    """Set-up: `te2000`, the paper's as far as inferred, `rtdc`, a deformability cytometer, or a .toml file."""
     append: bool = False
     """Add to the dataset if there is one; runs that it holds are passed over."""
     seed: int = 0
     """Draws inner structure, lamp, focus and noise of the pictures; same seed, same bytes."""
+    optics: tyro.conf.OmitArgPrefixes[OpticsOptions] = field(default_factory=OpticsOptions)
+    """Values that take the place of the microscope's (SI)."""
+    cell: CellOptions = field(default_factory=CellOptions)
+    """Values that take the place of those of the cells' classes (SI)."""
     json: bool = False
     """Print one JSON object on standard output."""
     quiet: bool = False
@@ -269,6 +322,7 @@ def main(argv: list[str]) -> int:
     if arguments.seed < 0:
         raise InputError(f"--seed = {arguments.seed}: must not be negative")
     check_output(arguments.out, ".h5", ".hdf5")
+    microscope = microscope_of(arguments.microscope, arguments.optics)
     runs = find_runs(arguments.runs)
     skipped: list[str] = []
     facts = _Facts()
@@ -279,7 +333,8 @@ def main(argv: list[str]) -> int:
 
     with progress("pictures", arguments.quiet) as bar, _writer(arguments) as writer:
         before = len(writer.cells)
-        for part in build(runs, arguments.size, arguments.seed, skip, bar.update, frozenset(writer.cells)):
+        known, optics = frozenset(writer.cells), given(arguments.cell)
+        for part in build(runs, arguments.size, arguments.seed, skip, bar.update, known, microscope, optics):
             writer.append(part)
             facts.add(part)
         if not writer.cells:

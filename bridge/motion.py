@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from bridge.scene import Pose
+    from bridge.path import Pose
     from sim.trace import Trace
 
 
@@ -30,7 +30,10 @@ class Motion:
         from scipy.interpolate import PchipInterpolator
 
         self._trace = trace
-        self._shape = PchipInterpolator(trace.snapshot_time, trace.snapshots - self._place(trace.snapshot_time))
+        place = self._place(trace.snapshot_time)
+        self._shape = PchipInterpolator(trace.snapshot_time, trace.snapshots - place)
+        inner = trace.nucleus
+        self._nucleus = None if inner is None else PchipInterpolator(trace.snapshot_time, inner - place)
 
     @property
     def start(self) -> float:
@@ -44,10 +47,12 @@ class Motion:
 
     def pose(self, time: float) -> Pose:
         """Return the membrane at a time (s) between `start` and `end`."""
-        from bridge.scene import Pose
+        from bridge.path import Pose
 
-        nodes = self._shape(time) + self._place(np.array([time]))[0]
-        return Pose(nodes, self._trace.snapshots[0], self._trace.faces)
+        place = self._place(np.array([time]))[0]
+        nucleus = None if self._nucleus is None else self._nucleus(time) + place
+        trace = self._trace
+        return Pose(self._shape(time) + place, trace.snapshots[0], trace.faces, nucleus, trace.nucleus_faces)
 
     def velocity(self, time: float) -> tuple[float, float]:
         """Return the velocity of the centroid along x and y at a time (m/s)."""

@@ -14,7 +14,7 @@ from bridge.segment import Background, Spot, find_cells, make_background
 from bridge.track import Track, flows_right, link, mirrored
 from bridge.video import Clip
 from bridge.views import FIELD, UNDEFORMED
-from bridge.walls import Constriction, find_constriction
+from bridge.walls import Constriction, find_walls
 
 _SAMPLE = 48  # frames the background is made from, evenly spread
 _FINE = 20  # samples per frame of the interpolated track
@@ -139,6 +139,12 @@ def _look(
     if given is not None and len(given) > count:
         raise DatasetError(f"{clip.path}: {count} frames, but detections in frame {len(given) - 1} (the first is 0)")
     background = make_background(sample)
+    if recorder.constriction:
+        walls, (entry, exit_) = None, recorder.constriction
+        constriction = Constriction(entry, exit_, clip.shape[0] / 2, float("nan"))
+    else:
+        walls = find_walls(background.level, recorder.pixel_size)
+        constriction = walls.constriction
     spots: list[list[Spot]] = []
     previous, repeated = None, 0
     for number, frame in enumerate(clip):
@@ -149,14 +155,9 @@ def _look(
         elif given is not None:
             spots.append(list(given[number]) if number < len(given) else [])
         else:
-            spots.append(find_cells(frame, background, recorder.pixel_size))
+            spots.append(find_cells(frame, background, recorder.pixel_size, walls))
         previous = frame
     times = np.arange(count) / recorder.frame_rate if recorder.times is None else recorder.times
-    if recorder.constriction:
-        entry, exit_ = recorder.constriction
-        constriction = Constriction(entry, exit_, clip.shape[0] / 2, float("nan"))
-    else:
-        constriction = find_constriction(background.level, recorder.pixel_size)
     width = clip.shape[1]
     right = flows_right(spots, width)
     if not right:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json as json_
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,15 +20,17 @@ from bridge.command import (
     run_command,
     say,
 )
+from bridge.options import CellOptions, OpticsOptions, given, microscope_of
 
 if TYPE_CHECKING:
     from bridge.film import Film
-    from bridge.optics import Microscope
+    from bridge.microscope import Microscope
     from sim.trace import Trace
 
 _FRAMES = 200  # of a film whose frame rate is not given
 _MOST_FRAMES = 20_000
 _MOST_PIXELS = 4096 * 4096
+_DEEP = (".tif",)  # films that hold more than 8 bits
 
 
 @dataclass(frozen=True)
@@ -37,25 +40,25 @@ class Arguments:
     run: Annotated[Path, tyro.conf.Positional]
     """Run folder, as `python -m sim.run` writes it."""
     out: Path | None = None
-    """Picture to write (.png)."""
+    """Picture to write (.png); the truth of it goes beside it: axes, velocity as .csv; these, outline, mask as .h5."""
     video: Path | None = None
-    """Film to write (.mp4, .gif or .tif); the truth of each frame goes beside it, as .csv and, with masks, as .h5."""
+    """Film to write (.mp4, .gif or .tif); the truth of each frame goes beside it in the same way."""
     moment: Literal["first", "middle", "squeezed"] = "middle"
     """What the picture shows: before the squeeze, midway in the constriction, or at the end of the squeeze."""
     size: int = 0
     """Width of the picture (px); 0: that of the camera."""
-    microscope: Literal["te2000", "rtdc"] = "te2000"
-    """Set-up: the paper's as far as it can be inferred, or a deformability cytometer."""
-    pixel_size: float | None = None
-    """Pixel of the camera at the sample (m); by default the set-up's, 1/6 µm or 0.34 µm."""
+    microscope: str = "te2000"
+    """Set-up: `te2000`, the paper's as far as inferred, `rtdc`, a deformability cytometer, or a .toml file."""
     frame_rate: float | None = None
     """Frames per second of the film's camera (Hz); by default such that the run gives 200 frames."""
-    exposure: float | None = None
-    """Exposure of a frame (s); by default the set-up's, 1 or 2 µs, or the frame's whole time if that is shorter."""
     playback: float = 25.0
     """Frames per second at which a player shows the film (Hz)."""
     seed: int = 0
     """Draws the cell's inner structure, lamp, focus and noise; same seed, same bytes."""
+    optics: tyro.conf.OmitArgPrefixes[OpticsOptions] = field(default_factory=OpticsOptions)
+    """Values that take the place of the microscope's (SI)."""
+    cell: CellOptions = field(default_factory=CellOptions)
+    """Values that take the place of those of the cell's class (SI)."""
     json: bool = False
     """Print one JSON object on standard output."""
     quiet: bool = False
@@ -65,19 +68,20 @@ class Arguments:
 def main(argv: list[str]) -> int:
     """Run the command; see `Arguments`."""
     arguments = parse_arguments(Arguments, "bridge.render", argv)
-    _check(arguments)
-    from bridge.optics import MICROSCOPES
+    microscope = microscope_of(arguments.microscope, arguments.optics)
+    _check(arguments, microscope)
+    from bridge.body import DEPTH_RULE
     from sim.trace import read_trace
 
     trace = read_trace(arguments.run)
-    microscope = MICROSCOPES[arguments.microscope]
-    if arguments.pixel_size:
-        microscope = replace(microscope, pixel_size=arguments.pixel_size)
     if trace.config.channel.length * trace.config.channel.height / microscope.pixel_size**2 > _MOST_PIXELS:
         raise InputError(
-            f"--pixel-size = {microscope.pixel_size:g} m: more than {_MOST_PIXELS:,} pixels a frame; choose larger ones"
+            f"pixel_size = {microscope.pixel_size:g} m: more than {_MOST_PIXELS:,} pixels a frame; choose larger ones"
         )
     summary: dict[str, Any] = {}
+    if trace.config.numerics.dimension == 2:
+        say(f"a 2-D run; depth: {DEPTH_RULE}", arguments.quiet)
+        summary["depth"] = DEPTH_RULE
     if arguments.out:
         summary |= _write_picture(arguments.out, trace, microscope, arguments)
     if arguments.video:
@@ -87,62 +91,95 @@ def main(argv: list[str]) -> int:
     return Exit.DONE
 
 
-def _check(arguments: Arguments) -> None:
+def _check(arguments: Arguments, microscope: Microscope) -> None:
     if arguments.out is None and arguments.video is None:
         raise InputError("nothing to write; name a picture with --out picture.png or a film with --video film.mp4")
     if arguments.size and not 16 <= arguments.size <= 16384:
         raise InputError(f"--size = {arguments.size} px: choose 16 to 16384, or 0 for that of the camera")
     if arguments.seed < 0:
         raise InputError(f"--seed = {arguments.seed}: must not be negative")
-    limits = {
-        "pixel_size": (1e-8, 1e-6, "m"),
-        "frame_rate": (1.0, 1e9, "Hz"),
-        "exposure": (0.0, 1.0, "s"),
-        "playback": (0.1, 1000.0, "Hz"),
-    }
-    for name, (low, high, unit) in limits.items():
+    for name, low, high in (("frame_rate", 1.0, 1e9), ("playback", 0.1, 1000.0)):
         value = getattr(arguments, name)
         if value is not None and not low <= value <= high:
             option = f"--{name.replace('_', '-')}"
-            raise InputError(f"{option} = {value:g} {unit}: choose {low:g} to {high:g} {unit}")
+            raise InputError(f"{option} = {value:g} Hz: choose {low:g} to {high:g} Hz")
     if arguments.out:
         check_output(arguments.out, ".png")
     if arguments.video:
         from bridge.video import SUFFIXES
 
         check_output(arguments.video, *SUFFIXES)
+        if microscope.bit_depth > 8 and arguments.video.suffix.lower() not in _DEEP:
+            raise InputError(
+                f"--video = {str(arguments.video)!r}: holds 8 bits, not {microscope.bit_depth}; choose a .tif"
+            )
+    if arguments.out and arguments.video and arguments.out.with_suffix("") == arguments.video.with_suffix(""):
+        raise InputError("--out and --video: their truth would have the same name; choose different ones")
 
 
 def _write_picture(out: Path, trace: Trace, microscope: Microscope, arguments: Arguments) -> dict[str, Any]:
+    import numpy as np
     from PIL import Image
 
     from bridge.scene import draw_scene
-    from bridge.views import frame
+    from bridge.truth import Truth
+    from bridge.views import frame, whole_channel
 
-    pixels = frame(trace, arguments.moment, draw_scene(trace, microscope, arguments.seed), microscope)
-    if pixels is None:
+    scene = draw_scene(trace, microscope, arguments.seed, given(arguments.cell))
+    shot = frame(trace, arguments.moment, scene, microscope)
+    if shot is None:
         raise InputError(
             f"{arguments.run}: the cell never gets there ({trace.outcome.name}: {trace.outcome.value}); "
             "try --moment first"
         )
-    image = Image.fromarray(pixels)
-    pixel_size = microscope.pixel_size
+    pixels, pixel_size = shot.image, microscope.pixel_size
     if arguments.size:
-        pixel_size *= image.width / arguments.size
-        height = max(1, round(image.height * arguments.size / image.width))
-        image = image.resize((arguments.size, height), Image.Resampling.LANCZOS)
+        pixel_size *= pixels.shape[1] / arguments.size
+        size = (arguments.size, max(1, round(pixels.shape[0] * arguments.size / pixels.shape[1])))
+        fine = Image.fromarray(pixels.astype(np.float32)).resize(size, Image.Resampling.LANCZOS)
+        pixels = np.clip(np.rint(np.asarray(fine)), 0, np.iinfo(pixels.dtype).max).astype(pixels.dtype)
     with replacing(out) as part:
-        image.save(part, format="PNG")
-    say(f"{out}: {image.width} x {image.height} px, {pixel_size * 1e6:.3g} µm each", arguments.quiet)
-    size = {"width": image.width, "height": image.height, "pixel_size": pixel_size}
+        Image.fromarray(pixels).save(part, format="PNG")
+    truth = Truth()
+    list(truth.watch([shot]))
+    grid = whole_channel(trace.config.channel, microscope.pixel_size)
+    truth.write(out.with_suffix(""), {"x0": grid.x0, "y0": grid.y0} | _about(trace, microscope, arguments))
+    say(
+        f"{out}: {pixels.shape[1]} x {pixels.shape[0]} px, {pixel_size * 1e6:.3g} µm each; truth in "
+        f"{out.with_suffix('.csv').name} and {out.with_suffix('.h5').name}",
+        arguments.quiet,
+    )
+    size = {"width": pixels.shape[1], "height": pixels.shape[0], "pixel_size": pixel_size}
     return {"out": str(out), "moment": arguments.moment, **size}
+
+
+def _about(trace: Trace, microscope: Microscope, arguments: Arguments) -> dict[str, Any]:
+    """Return what holds for all pictures of a run, SI."""
+    from bridge.looks import optics_of
+
+    return {
+        "run": arguments.run.resolve().name,
+        "seed": arguments.seed,
+        "ks": trace.config.cell.ks,
+        "kb": trace.config.cell.kb,
+        "pixel_size": microscope.pixel_size,
+        "microscope": json_.dumps(asdict(microscope)),
+        "cell_optics": json_.dumps(asdict(optics_of(trace.config.name, given(arguments.cell)))),
+    }
 
 
 def _write_film(path: Path, trace: Trace, microscope: Microscope, arguments: Arguments) -> dict[str, Any]:
     from bridge.truth import Truth
     from bridge.video import video_writer
 
-    film = make_film(trace, microscope, arguments.frame_rate, arguments.exposure, arguments.seed)
+    film = make_film(
+        trace,
+        microscope,
+        arguments.frame_rate,
+        arguments.seed,
+        arguments.optics.exposure is not None,
+        given(arguments.cell),
+    )
     if len(film.times) > _MOST_FRAMES:
         raise InputError(
             f"--frame-rate = {film.frame_rate:g} Hz gives {len(film.times):,} frames of this run; "
@@ -159,19 +196,12 @@ def _write_film(path: Path, trace: Trace, microscope: Microscope, arguments: Arg
             append(image)
             bar.update((number + 1) / len(film.times))
     about = {
-        "pixel_size": film.grid.pixel_size,
         "frame_rate": film.frame_rate,
         "exposure": film.microscope.exposure,
         "x0": film.grid.x0,
         "y0": film.grid.y0,
     }
-    run = {
-        "run": arguments.run.resolve().name,
-        "seed": arguments.seed,
-        "ks": trace.config.cell.ks,
-        "kb": trace.config.cell.kb,
-    }
-    truth.write(path.with_suffix(""), about | run)
+    truth.write(path.with_suffix(""), about | _about(trace, film.microscope, arguments))
     inside = film.frame_rate * _transition(trace)
     say(
         f"{path}: {len(film.times)} frames of {columns} x {rows} px, {film.grid.pixel_size * 1e6:.3g} µm each, "
@@ -179,7 +209,8 @@ def _write_film(path: Path, trace: Trace, microscope: Microscope, arguments: Arg
         f"constriction; truth in {path.with_suffix('.csv').name} and {path.with_suffix('.h5').name}",
         arguments.quiet,
     )
-    return {"video": str(path), "frames": len(film.times), "video_width": columns, "video_height": rows, **about}
+    size = {"frames": len(film.times), "video_width": columns, "video_height": rows}
+    return {"video": str(path), **size, "pixel_size": film.grid.pixel_size, **about}
 
 
 def _transition(trace: Trace) -> float:
@@ -190,7 +221,12 @@ def _transition(trace: Trace) -> float:
 
 
 def make_film(
-    trace: Trace, microscope: Microscope, frame_rate: float | None, exposure: float | None, seed: int
+    trace: Trace,
+    microscope: Microscope,
+    frame_rate: float | None,
+    seed: int,
+    strict: bool = False,
+    optics: dict[str, Any] | None = None,
 ) -> Film:
     """Return the film of one run over its whole channel.
 
@@ -202,10 +238,12 @@ def make_film(
         The set-up.
     frame_rate
         Frames per second (Hz); None for 200 frames of the run.
-    exposure
-        Exposure (s); None for the set-up's, cut to the time of a frame.
     seed
         Draws all that is random.
+    strict
+        Whether an exposure longer than a frame is an error; else it is cut to the frame's time.
+    optics
+        Values of `bridge.looks.CellOptics` that take the place of the class's.
 
     Raises
     ------
@@ -221,16 +259,15 @@ def make_film(
         raise InputError("the run holds a single snapshot and cannot be filmed; run it with more output.snapshots")
     motion = Motion(trace)
     frame_rate = frame_rate or (_FRAMES - 1) / (motion.end - motion.start)
-    if exposure is not None and exposure > 1 / frame_rate:
+    if strict and microscope.exposure > 1 / frame_rate:
         raise InputError(
-            f"--exposure = {exposure:g} s is longer than a frame of {1 / frame_rate:g} s; "
+            f"exposure = {microscope.exposure:g} s is longer than a frame of {1 / frame_rate:g} s; "
             "shorten it, or lower --frame-rate"
         )
-    exposure = min(microscope.exposure, 1 / frame_rate) if exposure is None else exposure
-    microscope = replace(microscope, exposure=exposure)
+    microscope = replace(microscope, exposure=min(microscope.exposure, 1 / frame_rate))
     grid = whole_channel(trace.config.channel, microscope.pixel_size)
     seeds = (seed, int(trace.config.digest(), 16))
-    actor = Actor(motion, draw_scene(trace, microscope, seed))
+    actor = Actor(motion, draw_scene(trace, microscope, seed, optics))
     return Film((actor,), trace.config.channel, microscope, grid, frame_rate, seeds)
 
 

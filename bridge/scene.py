@@ -1,33 +1,23 @@
-"""One cell in its channel under the microscope: what is drawn once per cell, and the light that reaches the camera."""
+"""One cell under the microscope: what is drawn once per cell and stays the same in all its pictures."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bridge.path import Pose
+
 if TYPE_CHECKING:
-    from bridge.body import CellBody, Grid
-    from bridge.optics import Lamp, Microscope
-    from sim.config import ChannelConfig
+    from bridge.body import CellBody
+    from bridge.camera import Lamp
+    from bridge.microscope import Microscope
     from sim.trace import Trace
 
 MOMENTS = ("first", "middle", "squeezed")
 """Moments of a run that are pictured one by one; each has noise of its own."""
-
-_MARGIN = 32  # pixels around a picture: keep the periodic field's seam out of it
-
-
-class Pose(NamedTuple):
-    """A membrane at one moment."""
-
-    nodes: np.ndarray
-    """Outline (V, 2) or mesh (V, 3), m."""
-    rest: np.ndarray
-    """The same nodes at rest, m."""
-    faces: np.ndarray
-    """Edges (V, 2) of an outline or triangles (F, 3) of a mesh."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +32,7 @@ class Scene:
     """Seeds of the camera's noise, one for each of `MOMENTS`."""
 
 
-def draw_scene(trace: Trace, microscope: Microscope, seed: int) -> Scene:
+def draw_scene(trace: Trace, microscope: Microscope, seed: int, optics: Mapping[str, Any] | None = None) -> Scene:
     """Draw a cell's inner structure, lamp and focus.
 
     Parameters
@@ -53,56 +43,45 @@ def draw_scene(trace: Trace, microscope: Microscope, seed: int) -> Scene:
         The microscope.
     seed
         Same seed, same pictures.
+    optics
+        Values of `bridge.looks.CellOptics` that take the place of the class's.
     """
-    from bridge.body import OPTICS, CellOptics, draw_body
-    from bridge.optics import Lamp
+    from bridge.body import draw_body
+    from bridge.camera import Lamp
+    from bridge.looks import optics_of
     from bridge.path import radius_of
 
     root = np.random.SeedSequence([seed, int(trace.config.digest(), 16)])
     look, *noise = root.spawn(1 + len(MOMENTS))
     rng = np.random.default_rng(look)
     radius = radius_of(trace.snapshots[0], trace.faces)
-    body = draw_body(OPTICS.get(trace.config.name, CellOptics()), radius, rng)
+    body = draw_body(optics_of(trace.config.name, optics), radius, rng, _nucleus_at_rest(trace, radius))
     lamp = Lamp.draw(microscope, rng)
-    return Scene(body, lamp, float(rng.normal(microscope.defocus, microscope.defocus_spread)), tuple(noise))
+    defocus = float(rng.normal(microscope.defocus, microscope.defocus_spread)) * microscope.has("defocus")
+    return Scene(_left_out(body, microscope), lamp, defocus, tuple(noise))
+
+
+def _nucleus_at_rest(trace: Trace, radius: float) -> tuple[complex, float] | None:
+    """Return centre and radius, over the cell's radius, of a nucleus that the run knows."""
+    from bridge.path import radius_of
+
+    if trace.nucleus is None or trace.nucleus_faces is None:
+        return None
+    apart = (trace.nucleus[0].mean(axis=0) - trace.snapshots[0].mean(axis=0)) / radius
+    return complex(apart[0], apart[1]), radius_of(trace.nucleus[0], trace.nucleus_faces) / radius
+
+
+def _left_out(body: CellBody, microscope: Microscope) -> CellBody:
+    """Return a body without what the microscope is told to leave out; the rest stays as drawn."""
+    if not microscope.has("nucleus"):
+        body = replace(body, nucleus=body.cytoplasm)
+    if not microscope.has("texture"):
+        none = np.zeros(0)
+        body = replace(body, fluctuation_path=0.0, granules=np.zeros((0, 3)), granule_sigma=none, granule_index=none)
+    return body
 
 
 def pose(trace: Trace, index: int) -> Pose:
-    """Return a run's membrane in one of its snapshots."""
-    return Pose(trace.snapshots[index], trace.snapshots[0], trace.faces)
-
-
-def picture(cell: Pose | None, channel: ChannelConfig, scene: Scene, microscope: Microscope, grid: Grid) -> np.ndarray:
-    """Return the noiseless intensity on camera pixels (rows, columns) float32 under even light, 1 = empty channel.
-
-    Parameters
-    ----------
-    cell
-        The membrane, within the picture; None for the empty channel.
-    channel, scene, microscope
-        What is looked at and through.
-    grid
-        The camera's pixels.
-
-    Notes
-    -----
-    Pixels too coarse for the aperture are averages over finer ones.
-    """
-    from scipy.fft import next_fast_len
-
-    from bridge.body import Grid
-    from bridge.optics import bright_field, object_field
-    from bridge.path import optical_path
-
-    fine = microscope.oversampling
-    pixel = grid.pixel_size / fine
-    rows, columns = (2 * int(next_fast_len((n * fine + 1) // 2 + _MARGIN) or 0) for n in grid.shape)
-    top, left = ((big - small * fine) // 2 for big, small in zip((rows, columns), grid.shape, strict=True))
-    wide = Grid(grid.x0 - left * pixel, grid.y0 - top * pixel, pixel, (rows, columns))
-    path = np.zeros(wide.shape)
-    if cell is not None:
-        near, window = wide.around(cell.nodes[:, :2], _MARGIN // 4)
-        path[window] = optical_path(scene.body, cell.rest, cell.nodes, cell.faces, near, microscope.medium_index)
-    intensity = bright_field(object_field(path, channel, wide, microscope), pixel, microscope, scene.defocus)
-    shown = intensity[top : top + grid.shape[0] * fine, left : left + grid.shape[1] * fine]
-    return shown.reshape(grid.shape[0], fine, grid.shape[1], fine).mean(axis=(1, 3))
+    """Return a run's membranes in one of its snapshots."""
+    nucleus = None if trace.nucleus is None else trace.nucleus[index]
+    return Pose(trace.snapshots[index], trace.snapshots[0], trace.faces, nucleus, trace.nucleus_faces)

@@ -32,44 +32,24 @@ def mesh_columns(nodes: np.ndarray, faces: np.ndarray, grid: Grid) -> tuple[np.n
     leaves the mesh less those at which it enters, which holds for folded surfaces too. A ray through an
     edge belongs to exactly one of its triangles, since the edge's equation is evaluated from the lower node on.
     """
-    rows, columns = (n * _SAMPLES for n in grid.shape)
-    place = (nodes[:, :2] - (grid.x0, grid.y0)) * (_SAMPLES / grid.pixel_size) - 0.5
-    corners = place[faces]
-    first = np.maximum(np.ceil(corners.min(axis=1)), 0).astype(int)
-    last = np.minimum(np.floor(corners.max(axis=1)), (columns - 1, rows - 1)).astype(int)
-    size = np.maximum(last - first + 1, 0)
-    count = size.prod(axis=1)
-    triangle = np.repeat(np.arange(len(faces)), count)
-    nth = np.arange(len(triangle)) - np.repeat(np.cumsum(count) - count, count)
-    x = first[triangle, 0] + nth % size[triangle, 0]
-    y = first[triangle, 1] + nth // size[triangle, 0]
-    edges = [_edge(place, faces[:, i], faces[:, (i + 1) % 3], triangle, x, y) for i in range(3)]
-    inside = np.flatnonzero((edges[0][1] == edges[1][1]) & (edges[1][1] == edges[2][1]))
-    weights = [weight[inside] for weight, _ in edges]
-    tops = nodes[np.roll(faces, -2, axis=1), 2][triangle[inside]].T
-    area, height = sum(weights), sum(w * z for w, z in zip(weights, tops, strict=True))
-    upward = np.where(edges[0][1][inside], 1.0, -1.0)
-    at = (y * columns + x)[inside]
-    through = np.bincount(at, upward * height / np.where(area == 0, 1, area), rows * columns)
-    hit = np.bincount(at, minlength=rows * columns) > 0
+    from bridge.kernels import cast_rays
+
+    near, window = grid.around(nodes[:, :2], 1)
+    place = np.ascontiguousarray(nodes, dtype=np.float64) - (near.x0, near.y0, 0.0)
+    place[:, :2] = place[:, :2] * (_SAMPLES / grid.pixel_size) - 0.5
+    through = np.zeros((near.shape[0] * _SAMPLES, near.shape[1] * _SAMPLES))
+    hit = np.zeros(through.shape, np.bool_)
+    cast_rays(place, np.ascontiguousarray(faces, dtype=np.int64), through, hit)
     through = np.maximum(through if through.sum() >= 0 else -through, 0)
-    return _binned(through, grid), _binned(hit, grid)
+    both = np.zeros((2, *grid.shape))
+    both[0][window], both[1][window] = _binned(through), _binned(hit)
+    return both[0], both[1]
 
 
-def _edge(
-    place: np.ndarray, start: np.ndarray, end: np.ndarray, triangle: np.ndarray, x: np.ndarray, y: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return, for points beside one edge of their triangles, twice the area between them and whether they are left."""
-    low, high = np.minimum(start, end), np.maximum(start, end)
-    (ax, ay), (dx, dy) = place[low].T, (place[high] - place[low]).T
-    area = dx[triangle] * (y - ay[triangle]) - dy[triangle] * (x - ax[triangle])
-    turned = (start > end)[triangle]
-    return np.where(turned, -area, area), (area >= 0) != turned
-
-
-def _binned(samples: np.ndarray, grid: Grid) -> np.ndarray:
-    rows, columns = grid.shape
-    return samples.reshape(rows, _SAMPLES, columns, _SAMPLES).mean(axis=(1, 3))
+def _binned(samples: np.ndarray) -> np.ndarray:
+    """Return the means over the rays of each pixel."""
+    parts = [samples[i::_SAMPLES, j::_SAMPLES].astype(float) for i in range(_SAMPLES) for j in range(_SAMPLES)]
+    return np.sum(parts, axis=0) / len(parts)
 
 
 def enclosed(nodes: np.ndarray, faces: np.ndarray) -> tuple[float, np.ndarray]:
@@ -100,18 +80,20 @@ class SolidMap(NamedTuple):
     """The map of solid harmonics from the unit ball at rest to the deformed cell, seen along z.
 
     The three-dimensional sibling of `bridge.body.MaterialMap`: harmonic inside, and on the surface the
-    best fit to where the membrane's nodes are. Material points are those of the middle plane.
+    best fit to where the membrane's nodes are.
     """
 
     coefficients: np.ndarray
     """Of the solid harmonics, for x and y (terms, 2), m."""
 
     def __call__(self, material: np.ndarray) -> np.ndarray:
-        """Return where material points of the middle plane (complex, unit disc) are, x + iy (m)."""
-        flat = np.ravel(material)
-        points = np.stack([np.real(flat), np.imag(flat), np.zeros(len(flat))], axis=1)
-        place = _solid_harmonics(points) @ self.coefficients
-        return (place[:, 0] + 1j * place[:, 1]).reshape(np.shape(material))
+        """Return where material points (P, 3) of the unit ball are, x + iy (m)."""
+        return self.at(solid_harmonics(material))
+
+    def at(self, harmonics: np.ndarray) -> np.ndarray:
+        """Return where material points of given solid harmonics (terms, points) are, x + iy (m)."""
+        x, y = self.coefficients.T @ harmonics
+        return x + 1j * y
 
 
 def solid_map(rest: np.ndarray, deformed: np.ndarray) -> SolidMap:
@@ -124,12 +106,13 @@ def _fit(rest: bytes) -> np.ndarray:
     """Return what takes nodes to coefficients (terms, V): the same for all poses of a cell."""
     nodes = np.frombuffer(rest).reshape(-1, 3)
     spoke = nodes - nodes.mean(axis=0)
-    return np.linalg.pinv(_solid_harmonics(spoke / np.linalg.norm(spoke, axis=1, keepdims=True)))
+    harmonics = solid_harmonics(spoke / np.linalg.norm(spoke, axis=1, keepdims=True))
+    return np.linalg.solve(harmonics @ harmonics.T, harmonics)
 
 
-def _solid_harmonics(points: np.ndarray) -> np.ndarray:
-    """Return the real solid harmonics up to `_DEGREE` at points (P, 3): (P, terms), of order 1 on the unit sphere."""
-    x, y, z = points.T
+def solid_harmonics(points: np.ndarray) -> np.ndarray:
+    """Return the real solid harmonics up to `_DEGREE` at points (P, 3): (terms, P), of order 1 on the unit sphere."""
+    x, y, z = np.ascontiguousarray(points.T)
     square = x**2 + y**2 + z**2
     terms = []
     ring = np.ones(len(points), complex)
@@ -143,4 +126,4 @@ def _solid_harmonics(points: np.ndarray) -> np.ndarray:
             after = ((2 * degree + 1) * z * here - (degree + m) * square * before) / (degree + 1 - m)
             before, here = here, after
         ring = ring * (x + 1j * y)
-    return np.stack(terms, axis=1)
+    return np.stack(terms)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bridge.command import write_text
-from bridge.film import TRUTH
+from bridge.shot import TRUTH
 from sim.files import new_hdf5, replacing
 
 if TYPE_CHECKING:
-    from bridge.film import Shot
+    from bridge.shot import Shot
 
 _SUFFIX = {"1": "", "m/s": "_m_per_s", "m²": "_m2"}
 
@@ -29,12 +29,14 @@ class Truth:
     def __init__(self) -> None:
         self._rows: list[dict[str, float]] = []
         self._masks: list[np.ndarray] = []
+        self._outlines: list[np.ndarray] = []
         self._shape = (0, 0)
 
     def watch(self, shots: Iterable[Shot]) -> Iterator[np.ndarray]:
         """Yield the pictures of some frames, remembering the rest."""
         for shot in shots:
             self._rows += shot.truth
+            self._outlines += shot.outlines
             self._shape = shot.mask.shape
             self._masks.append(np.packbits(shot.mask > 0))
             yield shot.image
@@ -51,8 +53,9 @@ class Truth:
 
         Notes
         -----
-        ``path.h5`` holds ``/truth/<column>`` with the attributes ``unit`` and ``description``, and ``/masks``
-        (frames, rows, columns) uint8, 0 or 255.
+        ``path.h5`` holds ``/truth/<column>`` with the attributes ``unit`` and ``description``, ``/masks``
+        (frames, rows, columns) uint8, 0 or 255, and the outlines one after the other: that of row i of the truth is
+        ``/outlines/points[start[i]:start[i + 1]]``, x and y in m, with ``/outlines/start``.
         """
         columns = {name: np.array([row[name] for row in self._rows]) for name in TRUTH}
         with replacing(path.with_suffix(".h5")) as part, new_hdf5(part) as file:
@@ -62,6 +65,11 @@ class Truth:
             for name, (unit, meaning) in TRUTH.items():
                 data = group.create_dataset(name, data=columns[name])
                 data.attrs["unit"], data.attrs["description"] = unit, meaning
+            outlines = file.create_group("outlines")
+            start = np.cumsum([0, *map(len, self._outlines)])
+            points = outlines.create_dataset("points", data=np.concatenate([np.zeros((0, 2)), *self._outlines]))
+            points.attrs["unit"] = "m"
+            outlines.create_dataset("start", data=start)
             rows, width = self._shape
             packed = {"compression": "gzip", "shuffle": True, "chunks": (1, rows, width)}
             masks = file.create_dataset("masks", (len(self._masks), rows, width), np.uint8, **packed)

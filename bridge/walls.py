@@ -29,8 +29,23 @@ class Constriction(NamedTuple):
         return self._replace(entry=columns - self.exit, exit=columns - self.entry)
 
 
-def find_constriction(level: np.ndarray, pixel_size: float) -> Constriction:
-    """Return the constriction of a channel that runs along the frame.
+class Walls(NamedTuple):
+    """A channel in the frame, in pixels."""
+
+    constriction: Constriction
+    upper: np.ndarray
+    """Row of the wall at smaller rows in the middle of each column (columns,)."""
+    lower: np.ndarray
+    """Row of the other wall (columns,)."""
+
+    def within(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return which points, in pixels, lie between the walls."""
+        column = np.clip(x.astype(int), 0, len(self.upper) - 1)
+        return (y > self.upper[column]) & (y < self.lower[column])
+
+
+def find_walls(level: np.ndarray, pixel_size: float) -> Walls:
+    """Return the walls of a channel with a constriction that runs along the frame.
 
     Parameters
     ----------
@@ -77,7 +92,19 @@ def find_constriction(level: np.ndarray, pixel_size: float) -> Constriction:
         raise refused
     inside = (columns > fit[1]) & (columns < fit[2])
     middle = float(np.median((upper + lower)[inside]) / 2)
-    return Constriction(float(fit[1]), float(fit[2]), middle, float(fit[5]))
+    half = (apart + missed(fit)) / 2
+    tilt = _line(columns, (upper + lower) / 2)
+    constriction = Constriction(float(fit[1]), float(fit[2]), middle, float(fit[5]))
+    return Walls(constriction, tilt - half, tilt + half)
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the straight line through points (n,) that are mostly good, at their `x`."""
+    from scipy.stats import theilslopes
+
+    every = max(1, len(y) // 200)
+    slope, start = theilslopes(y[::every], x[::every])[:2]
+    return start + slope * x
 
 
 def _darkness(level: np.ndarray, pixel_size: float) -> np.ndarray:

@@ -92,7 +92,7 @@ def traces(trace: Trace) -> list[Figure]:
 
 def pictures(trace: Trace) -> list[Figure]:
     """Return one figure with the cell at up to three moments; none of a channel that cannot be pictured."""
-    from bridge.optics import MICROSCOPES
+    from bridge.microscope import MICROSCOPES
     from bridge.records import DatasetError
     from bridge.scene import draw_scene
     from bridge.views import FIELD, crop

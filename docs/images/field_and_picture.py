@@ -78,10 +78,10 @@ def draw(config, path):
 
 def pictured(trace):
     """Return the camera's name, its frame midway, and where the frame lies (µm)."""
-    from bridge.optics import MICROSCOPES
+    from bridge.microscope import MICROSCOPES
 
     microscope = MICROSCOPES["te2000"]
-    pixels = frame(trace, "middle", draw_scene(trace, microscope, 0), microscope)
+    pixels = frame(trace, "middle", draw_scene(trace, microscope, 0), microscope).image
     grid = whole_channel(trace.config.channel, microscope.pixel_size)
     rows, columns = pixels.shape
     ends = [grid.x0, grid.x0 + columns * grid.pixel_size, grid.y0, grid.y0 + rows * grid.pixel_size]

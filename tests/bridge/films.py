@@ -10,8 +10,8 @@ import numpy as np
 from bridge_runs import UM
 
 from bridge.film import Actor, Film, Shot
+from bridge.microscope import MICROSCOPES
 from bridge.motion import Motion
-from bridge.optics import MICROSCOPES
 from bridge.scene import draw_scene
 from bridge.video import video_writer
 from bridge.views import whole_channel

@@ -2,14 +2,20 @@ import numpy as np
 import pytest
 from bridge_runs import UM, circle, squeezed_length, stadium
 
-from bridge.body import CellOptics, Grid, coverage, draw_body, material_map, outline_area, thickness
-from bridge.path import carried_field, optical_path
+from bridge.body import Grid, coverage, draw_body, material_map, outline_area, thickness
+from bridge.looks import CellOptics
+from bridge.path import Pose, carried_field, optical_path
 
 RADIUS = 7.1 * UM
 GRID = Grid.centred(0.3 * UM, -0.2 * UM, UM / 6, (120, 256))
 REST = circle(RADIUS)
 EDGES = np.stack([np.arange(len(REST)), np.roll(np.arange(len(REST)), -1)], axis=1)
+AT_REST = Pose(REST, REST, EDGES)
 SQUEEZED = stadium(squeezed_length(2 * RADIUS, 4.9 * UM), 4.9 * UM)
+
+
+def texture(mapping, body):
+    return carried_field(mapping(body.points), body.fluctuation, GRID)
 
 
 @pytest.mark.parametrize("outline", [REST, SQUEEZED, REST[::-1], circle(0.4 * UM, 7) + 0.13 * UM])
@@ -82,16 +88,16 @@ def test_material_map_of_a_strain_is_that_strain():
 def test_texture_is_carried_by_the_material():
     body = draw_body(CellOptics(fluctuation_length=1.0 * UM), RADIUS, np.random.default_rng(1))
     shift = np.array([5 * GRID.pixel_size, -3 * GRID.pixel_size])
-    still = carried_field(material_map(REST, REST), body, GRID)
-    moved = carried_field(material_map(REST, REST + shift), body, GRID)
+    still = texture(material_map(REST, REST), body)
+    moved = texture(material_map(REST, REST + shift), body)
     np.testing.assert_allclose(np.roll(still, (-3, 5), axis=(0, 1)), moved, atol=1e-6)
 
 
 def test_texture_shears_with_the_cell():
     body = draw_body(CellOptics(fluctuation_length=0.8 * UM), RADIUS, np.random.default_rng(1))
     mapping = material_map(REST, REST * (1.8, 0.55))
-    still = carried_field(material_map(REST, REST), body, GRID)
-    strained = carried_field(mapping, body, GRID)
+    still = texture(material_map(REST, REST), body)
+    strained = texture(mapping, body)
     points = body.points[np.abs(body.points) < 0.7]
 
     def sample(field: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -108,13 +114,13 @@ def test_texture_has_its_variance_in_either_shape():
     body = draw_body(CellOptics(fluctuation_length=0.6 * UM), RADIUS, np.random.default_rng(2))
     for outline in (REST, SQUEEZED):
         inside = coverage(outline, GRID) == 1
-        assert carried_field(material_map(REST, outline), body, GRID)[inside].std() == pytest.approx(1.0, abs=0.25)
+        assert texture(material_map(REST, outline), body)[inside].std() == pytest.approx(1.0, abs=0.25)
 
 
 def test_path_is_that_of_a_uniform_sphere_without_inner_structure():
     plain = CellOptics(nucleus=1.368, index_spread=0, fluctuation=0, granule_density=0)
     body = draw_body(plain, RADIUS, np.random.default_rng(0))
-    path = optical_path(body, REST, REST, EDGES, GRID, 1.336)
+    path = optical_path(body, AT_REST, GRID, 1.336)
     assert path.max() == pytest.approx(0.032 * 2 * RADIUS, rel=0.01)
     assert (path[coverage(REST, GRID) == 0] == 0).all()
 
@@ -122,7 +128,7 @@ def test_path_is_that_of_a_uniform_sphere_without_inner_structure():
 def test_nucleus_of_lower_index_shortens_the_path():
     optics = CellOptics(index_spread=0, fluctuation=0, granule_density=0)
     with_nucleus, without = (
-        optical_path(draw_body(kind, RADIUS, np.random.default_rng(0)), REST, REST, EDGES, GRID, 1.336)
+        optical_path(draw_body(kind, RADIUS, np.random.default_rng(0)), AT_REST, GRID, 1.336)
         for kind in (optics, CellOptics(nucleus=1.368, index_spread=0, fluctuation=0, granule_density=0))
     )
     deficit = (without - with_nucleus).sum() * GRID.pixel_size**2

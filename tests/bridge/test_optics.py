@@ -4,21 +4,16 @@ import numpy as np
 import pytest
 
 from bridge.body import Grid
-from bridge.optics import (
-    Lamp,
-    Microscope,
-    bright_field,
-    camera,
-    channel_coverage,
-    illumination,
-    object_field,
-)
+from bridge.camera import Lamp, camera
+from bridge.field import channel_coverage, wall_field
+from bridge.microscope import Microscope
+from bridge.optics import bright_field, illumination
 from bridge.records import DatasetError
 from sim.config import ChannelConfig
 
 UM = 1e-6
 PIXEL = UM / 6
-COHERENT = Microscope(condenser_na=0.0, condenser_offset=0.0, directions=1)
+COHERENT = Microscope(without=("coherence",))
 SHAPE = (128, 160)
 
 
@@ -103,15 +98,15 @@ def test_detail_is_seen_up_to_the_aperture_averaged_over_the_pixel(periods, pass
 def test_wider_condenser_softens_the_fringes():
     edge = np.where(np.arange(160) < 80, 1.0, np.exp(2.5j)) * np.ones(SHAPE)
     narrow, wide = (
-        bright_field(edge, PIXEL, replace(COHERENT, condenser_na=na, directions=19), 6e-6)[64, 85:110].std()
+        bright_field(edge, PIXEL, Microscope(condenser_na=na, condenser_y=0.0), 6e-6)[64, 85:110].std()
         for na in (0.02, 0.35)
     )
     assert wide < 0.5 * narrow
 
 
 def test_illumination_fills_its_disc():
-    light = illumination(replace(Microscope(), directions=400))
-    radius = np.hypot(light[:, 0], light[:, 1] - Microscope().condenser_offset)
+    light = illumination(replace(Microscope(), condenser_x=0.05), 400)
+    radius = np.hypot(light[:, 0] - 0.05, light[:, 1] - Microscope().condenser_y)
     assert radius.max() <= Microscope().condenser_na
     assert (radius**2).mean() == pytest.approx(Microscope().condenser_na ** 2 / 2, rel=0.01)
 
@@ -124,7 +119,7 @@ def test_too_coarse_pixels_are_refused():
 def test_walls_are_dark_lines_where_the_channel_ends():
     channel = ChannelConfig()
     grid = Grid.centred(10 * UM, 0.0, PIXEL, (160, 192))
-    field = object_field(np.zeros(grid.shape), channel, grid, Microscope())
+    field = wall_field(channel, grid, Microscope())
     profile = bright_field(field, PIXEL, Microscope(), 0.0)[:, 96]
     y = grid.axes()[1]
     for side in (-1, 1):
@@ -151,8 +146,8 @@ def test_camera_noise_is_that_of_the_electrons():
     microscope = Microscope()
     picture = camera(np.ones((300, 300)), microscope, np.random.default_rng(0))
     assert picture.dtype == np.uint8
-    assert picture.mean() == pytest.approx(microscope.background, abs=0.1)
-    electrons = microscope.background / 255 * microscope.full_well
+    assert picture.mean() == pytest.approx(255 * microscope.background, abs=0.1)
+    electrons = microscope.background * microscope.full_well
     expected = np.sqrt(electrons + microscope.read_noise**2) * 255 / microscope.full_well
     assert picture.std() == pytest.approx(expected, rel=0.02)
 

@@ -6,7 +6,7 @@ from bridge_runs import UM, make_config, make_trace, write_run
 from PIL import Image
 
 from bridge.body import outline_area
-from bridge.optics import Microscope
+from bridge.microscope import Microscope
 from bridge.scene import draw_scene
 from bridge.views import FIELD, UNDEFORMED, crop, frame, moment
 from sim.trace import Outcome

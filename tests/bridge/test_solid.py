@@ -6,8 +6,9 @@ import trimesh
 from bridge_runs import UM, make_config, make_solid_trace
 
 from bridge.body import Grid, draw_body
-from bridge.optics import Microscope
-from bridge.path import optical_path, radius_of, silhouette
+from bridge.looks import CellOptics
+from bridge.microscope import Microscope
+from bridge.path import Pose, optical_path, radius_of, silhouette
 from bridge.scene import draw_scene
 from bridge.solid import enclosed, mesh_columns, seen_outline, solid_map
 from bridge.views import FIELD, crop, moment
@@ -63,22 +64,20 @@ def test_outline_seen_along_the_axis():
 
 def test_material_goes_where_the_membrane_takes_it():
     mapping = solid_map(BALL.vertices * 7 * UM, NODES + 2 * UM)
-    point = np.array([0, 0.5, 0.3 - 0.4j, 1j])
-    expected = np.real(point) * AXES[0] + 1j * np.imag(point) * AXES[1] + (2 + 2j) * UM
+    point = np.array([[0, 0, 0], [0.5, 0, 0], [0.3, -0.4, 0], [0, 1, 0], [0.2, 0.1, 0.7]])
+    expected = point[:, 0] * AXES[0] + 1j * point[:, 1] * AXES[1] + (2 + 2j) * UM
     np.testing.assert_allclose(mapping(point), expected, atol=0.01 * UM)
 
 
 def test_path_through_a_cell_of_one_index_is_its_thickness():
     plain = Microscope()
     body = draw_body(make_plain_optics(), 7 * UM, np.random.default_rng(0))
-    path = optical_path(body, BALL.vertices * 7 * UM, NODES, FACES, GRID, plain.medium_index)
+    path = optical_path(body, Pose(NODES, BALL.vertices * 7 * UM, FACES), GRID, plain.medium_index)
     through, _ = mesh_columns(NODES, FACES, GRID)
     np.testing.assert_allclose(path, 0.03 * through, atol=1e-12)
 
 
 def make_plain_optics():
-    from bridge.body import CellOptics
-
     return CellOptics(
         cytoplasm=1.366, nucleus=1.366, index_spread=0.0, fluctuation=0.0, granule_density=0.0, granule_index=0.0
     )

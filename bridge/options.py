@@ -1,0 +1,53 @@
+"""Command-line options of the microscope model: one for each field of its configurations."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, field, fields, make_dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from bridge.looks import CellOptics
+from bridge.microscope import Effect, Microscope, describe, read_microscope
+
+
+def _options(name: str, kind: type, doc: str) -> Any:
+    """Return a dataclass with the fields of a configuration, each open and with its help."""
+    made = []
+    for one in fields(kind):
+        text = describe(kind, one.name)
+        if one.name == "without":
+            made.append((one.name, Annotated[tuple[Effect, ...] | None, tyro.conf.arg(help=text)], field(default=None)))
+            continue
+        usual = getattr(kind(), one.name)
+        value = type(usual)
+        shown = tyro.conf.arg(help=text, help_behavior_hint=f"(default: the preset's; first preset: {usual:g})")
+        made.append((one.name, Annotated[value | None, shown], field(default=None)))
+    options = make_dataclass(name, made)
+    options.__doc__ = doc
+    return options
+
+
+if TYPE_CHECKING:
+
+    class OpticsOptions:
+        """Values that take the place of the microscope's; each field of `Microscope`, or None."""
+
+        exposure: float | None
+
+    class CellOptions:
+        """Values that take the place of those of the cell's class; each field of `CellOptics`, or None."""
+
+else:
+    OpticsOptions = _options("OpticsOptions", Microscope, "Values that take the place of the microscope's.")
+    CellOptions = _options("CellOptions", CellOptics, "Values that take the place of the cell's class's.")
+
+
+def microscope_of(source: str, options: Any) -> Microscope:
+    """Return the microscope named on a command line, with the values given there."""
+    return read_microscope(source, asdict(options))
+
+
+def given(options: Any) -> dict[str, Any]:
+    """Return the values given on a command line, by field."""
+    return {name: value for name, value in asdict(options).items() if value is not None}
