@@ -42,20 +42,22 @@ def camera(intensity: np.ndarray, microscope: Microscope, rng: np.random.Generat
     The shot noise of some thousand electrons is Gaussian to within what 8 bits show. Of 16 bits the camera's are the
     upper ones, so that a full pixel is white at any bit depth.
     """
-    bright = np.maximum(intensity.astype(np.float32), 0)
-    bright = microscope.flare + (1 - np.float32(microscope.flare)) * bright
-    grey = bright * np.float32(microscope.background * microscope.full_well)  # electrons
+    from bridge.kernels import expose
+
     read_noise = microscope.read_noise if microscope.has("read-noise") else 0.0
-    if microscope.has("shot-noise"):
-        grey += np.sqrt(grey + np.float32(read_noise**2)) * _grain(grey.shape, microscope.noise_blur, rng)
-    elif read_noise:
-        grey += np.float32(read_noise) * _grain(grey.shape, microscope.noise_blur, rng)
+    shot_noise = microscope.has("shot-noise")
+    noisy = shot_noise or read_noise
+    noise = _grain(intensity.shape, microscope.noise_blur, rng) if noisy else np.zeros(intensity.shape, np.float32)
+    grey = np.empty(intensity.shape, np.uint8 if microscope.bit_depth == 8 else np.uint16)
+    white = microscope.background * microscope.full_well  # electrons
     levels = 2**microscope.bit_depth - 1
-    grey *= np.float32(levels / microscope.full_well)
-    np.clip(np.rint(grey, out=grey), 0, levels, out=grey)
-    if microscope.bit_depth == 8:
-        return grey.astype(np.uint8)
-    return grey.astype(np.uint16) << (16 - microscope.bit_depth)
+    expose(
+        np.asarray(intensity, np.float32),
+        noise,
+        *map(np.float32, (microscope.flare, white, shot_noise, read_noise**2, levels / microscope.full_well, levels)),
+        grey,
+    )
+    return grey if microscope.bit_depth == 8 else grey << (16 - microscope.bit_depth)
 
 
 def _grain(shape: tuple[int, ...], blur: float, rng: np.random.Generator) -> np.ndarray:

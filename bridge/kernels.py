@@ -63,6 +63,66 @@ def cast_rays(place, faces, through, hit):  # pragma: no cover
 
 
 @njit(cache=True, nogil=True)
+def _rise(xa, xb, rise, line):  # pragma: no cover
+    """Add to pixels what an edge between `xa` ≤ `xb` covers of them on its right, as the change from the left neighbour."""
+    last = len(line) - 1
+    if xb > xa and xa < 0.0:
+        inside = max(xb, 0.0) / (xb - xa)
+        line[0] += rise * (1.0 - inside)
+        rise *= inside
+    xa, xb = max(xa, 0.0), max(xb, 0.0)
+    if xb > last:
+        rise *= 0.0 if xa >= last else (last - xa) / (xb - xa)
+        xa, xb = min(xa, last), float(last)
+    before = 0.0  # of the rise, covered in the pixel on the left
+    for column in range(int(xa), min(last, int(xb)) + 1):
+        low, high = max(xa, column), min(xb, column + 1.0)
+        if xb > xa:
+            share = (high - low) * (column + 1.0 - 0.5 * (low + high)) + max(0.0, low - xa)
+            covered = share / (xb - xa)
+        else:
+            covered = column + 1.0 - xa
+        line[column] += rise * (covered - before)
+        before = covered
+    column = min(last, int(xb)) + 1
+    if column <= last:
+        line[column] += rise * (1.0 - before)
+
+
+@njit(cache=True, nogil=True)
+def cover(x, y, covered):  # pragma: no cover
+    """Write how much of each pixel lies within a polygon, 0 to 1.
+
+    Parameters
+    ----------
+    x, y
+        Corners (V,), px; the first pixel spans 0 to 1.
+    covered
+        Pixels (rows, columns + 1), zero; the last column is used on the way.
+    """
+    rows = covered.shape[0]
+    for i in range(len(x)):
+        j = i + 1 if i + 1 < len(x) else 0
+        ax, ay, bx, by = x[i], y[i], x[j], y[j]
+        turned = ay > by
+        if turned:
+            ax, ay, bx, by = bx, by, ax, ay
+        if ay == by:
+            continue
+        lean = (bx - ax) / (by - ay)
+        for row in range(max(0, int(math.floor(ay))), min(rows, int(math.ceil(by)))):
+            low, high = max(ay, row), min(by, row + 1.0)
+            begin, end = ax + (low - ay) * lean, ax + (high - ay) * lean
+            rise = low - high if turned else high - low
+            _rise(min(begin, end), max(begin, end), rise, covered[row])
+    for row in range(rows):
+        total = 0.0
+        for column in range(covered.shape[1]):
+            total += covered[row, column]
+            covered[row, column] = min(abs(total), 1.0)
+
+
+@njit(cache=True, nogil=True)
 def stamp(x, y, sigma, peak, window, path):  # pragma: no cover
     """Add Gaussians to `path`.
 
@@ -117,6 +177,35 @@ def add_power(waves, intensity):  # pragma: no cover
                 for column in range(waves.shape[3]):
                     wave = waves[n, k, row, column]
                     intensity[k, row, column] += wave.real * wave.real + wave.imag * wave.imag
+
+
+@njit(cache=True, nogil=True)
+def expose(light, noise, flare, electrons, shot, read, scale, levels, grey):  # pragma: no cover
+    """Write the grey values of a picture.
+
+    Parameters
+    ----------
+    light
+        Intensity (rows, columns) float32; 1 = nothing in the way.
+    noise
+        Of unit variance (rows, columns) float32.
+    flare
+        Share of the light that carries no picture.
+    electrons
+        Of a pixel that nothing shades.
+    shot, read
+        Variance of the noise: a share of the electrons, and of the reading (electrons²).
+    scale, levels
+        Grey values per electron, and the highest one.
+    grey
+        Grey values (rows, columns), unsigned; written to.
+    """
+    for row in range(light.shape[0]):
+        for column in range(light.shape[1]):
+            bright = flare + (np.float32(1.0) - flare) * max(light[row, column], np.float32(0.0))
+            count = bright * electrons
+            count += np.sqrt(shot * count + read) * noise[row, column]
+            grey[row, column] = int(min(max(np.rint(count * scale), np.float32(0.0)), levels))
 
 
 @njit(cache=True, nogil=True)

@@ -21,6 +21,30 @@ def cast_rays(place, faces, rows, columns):
     return through, hit
 
 
+def cover(x, y, shape):
+    """Area of the polygon within each pixel: cut along the pixel's four sides, one after the other."""
+
+    def cut(corners, inward, level):
+        kept = []
+        for a, b in zip(corners, [*corners[1:], *corners[:1]], strict=True):
+            here, there = a @ inward - level, b @ inward - level
+            if here >= 0:
+                kept.append(a)
+            if here * there < 0:
+                kept.append(a + here / (here - there) * (b - a))
+        return kept
+
+    covered = np.zeros(shape)
+    for row, column in itertools.product(range(shape[0]), range(shape[1])):
+        corners = [np.array(corner) for corner in zip(x, y, strict=True)]
+        for inward, level in (((1, 0), column), ((-1, 0), -column - 1), ((0, 1), row), ((0, -1), -row - 1)):
+            corners = cut(corners, np.array(inward), level) if corners else []
+        if corners:
+            cx, cy = np.array(corners).T
+            covered[row, column] = abs(cx @ np.roll(cy, -1) - cy @ np.roll(cx, -1)) / 2
+    return covered
+
+
 def stamp(x, y, sigma, peak, window, shape):
     """Gaussians cut off at `window` standard deviations along either axis."""
     rows, columns = np.indices(shape)
@@ -40,6 +64,13 @@ def scatter(x, y, value, shape):
             weight[row, column] += share
             total[row, column] += share * v
     return weight, total
+
+
+def expose(light, noise, flare, electrons, shot, read, scale, levels):
+    """Grey values: electrons with their noise, scaled, rounded and cut off."""
+    count = electrons * (flare + (1 - flare) * np.maximum(light, 0))
+    count = count + np.sqrt(shot * count + read) * noise
+    return np.clip(np.rint(scale * count), 0, levels)
 
 
 def torsion_root(x, y, harmonic, profile):
