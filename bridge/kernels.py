@@ -64,7 +64,7 @@ def cast_rays(place, faces, through, hit):  # pragma: no cover
 
 @njit(cache=True, nogil=True)
 def _rise(xa, xb, rise, line):  # pragma: no cover
-    """Add to pixels what an edge between `xa` ≤ `xb` covers of them on its right, as the change from the left neighbour."""
+    """Add to a row of pixels what an edge from `xa` to `xb` ≥ `xa` covers on its right, less what it covers one before."""
     last = len(line) - 1
     if xb > xa and xa < 0.0:
         inside = max(xb, 0.0) / (xb - xa)
@@ -110,7 +110,7 @@ def cover(x, y, covered):  # pragma: no cover
         if ay == by:
             continue
         lean = (bx - ax) / (by - ay)
-        for row in range(max(0, int(math.floor(ay))), min(rows, int(math.ceil(by)))):
+        for row in range(max(0, math.floor(ay)), min(rows, math.ceil(by))):
             low, high = max(ay, row), min(by, row + 1.0)
             begin, end = ax + (low - ay) * lean, ax + (high - ay) * lean
             rise = low - high if turned else high - low

@@ -10,6 +10,8 @@ from bridge.records import DatasetError
 
 _FITS = 0.75  # of the columns must lie within `_OFF` of the fitted walls
 _OFF = 0.5e-6  # m
+_AGAIN = 2  # times that the walls are looked for near those that were fitted
+_LONE = 1.5e-6  # m: what is narrower along the channel than twice this is no wall
 
 
 class Constriction(NamedTuple):
@@ -62,40 +64,65 @@ def find_walls(level: np.ndarray, pixel_size: float) -> Walls:
     Notes
     -----
     In each column the darkest pixel on either side of the axis of symmetry is a wall; the distance between
-    both is fitted by wide, taper, gap, taper, wide, straight pieces all.
+    both is fitted by wide, taper, gap, taper, wide, straight pieces all. What is darker than a wall, a cell that rests
+    or debris, leads astray at first: the walls are looked for again near those that were fitted.
     """
-    from scipy.optimize import least_squares
-
     dark = _darkness(level, pixel_size)
     axis = _axis(dark)
-    upper = _deepest(dark[:axis])
-    lower = axis + _deepest(dark[axis:])
-    apart = lower - upper
+    upper, lower = _deepest(dark[:axis]), axis + _deepest(dark[axis:])
+    off = _OFF / pixel_size
+    start = _start(lower - upper, pixel_size)
+    for _ in range(1 + _AGAIN):
+        fit, half = _fitted(lower - upper, start, off)
+        tilt = _line(np.arange(len(upper)) + 0.5, (upper + lower) / 2)
+        near = lower - upper
+        upper, lower = (_deepest(dark, wall, off) for wall in (tilt - half, tilt + half))
+        start = fit
+    if (np.abs(near - 2 * half) < off).mean() < _FITS or not fit[1] < fit[2] or fit[5] < 2:
+        raise _refused()
     columns = np.arange(level.shape[1]) + 0.5
-    gap, wide = (float(np.percentile(apart, p)) for p in (4, 96))
-    narrow = columns[apart < gap + 0.2 * (wide - gap)]
-    tapered = columns[apart < wide - 0.2 * (wide - gap)]
-    refused = DatasetError(
+    inside = (columns > fit[1]) & (columns < fit[2])
+    middle = float(np.median((upper + lower)[inside]) / 2)
+    constriction = Constriction(float(fit[1]), float(fit[2]), middle, float(fit[5]))
+    return Walls(constriction, tilt - half, tilt + half)
+
+
+def _refused() -> DatasetError:
+    return DatasetError(
         "no constriction found in the background: no two dark walls that come together and part again; "
         "give its entry and exit with --constriction COLUMN COLUMN (px)"
     )
+
+
+def _start(apart: np.ndarray, pixel_size: float) -> np.ndarray:
+    """Return a guess of four corners, wide distance and gap (6,) from the distance of the walls in each column, px."""
+    from scipy.ndimage import median_filter
+
+    apart = median_filter(apart, 2 * round(_LONE / pixel_size) + 1, mode="nearest")
+    gap, wide = (float(np.percentile(apart, p)) for p in (4, 96))
+    narrow = np.flatnonzero(apart < gap + 0.2 * (wide - gap))
     if (wide - gap) * pixel_size < 1e-6 or len(narrow) < 5:
-        raise refused
-    start = np.array([tapered[0], narrow[0], narrow[-1], tapered[-1], wide, gap])
-    off = _OFF / pixel_size
+        raise _refused()
+    middle = int(np.median(narrow))
+    far = np.flatnonzero(apart >= wide - 0.2 * (wide - gap))
+    left = int(far[far < middle].max(initial=0))
+    right = int(far[far > middle].min(initial=len(apart) - 1))
+    narrow = narrow[(narrow >= left) & (narrow <= right)]
+    return np.array([left, narrow[0], narrow[-1], right, wide, gap]) + np.array([0.5] * 4 + [0, 0])
 
-    def missed(p: np.ndarray) -> np.ndarray:
-        return np.interp(columns, np.maximum.accumulate(p[:4]), [p[4], p[5], p[5], p[4]]) - apart
 
-    fit = least_squares(missed, start, loss="soft_l1", f_scale=0.5 * off, x_scale=[10, 10, 10, 10, 1, 1]).x
-    if (np.abs(missed(fit)) < off).mean() < _FITS or not fit[1] < fit[2] or fit[5] < 2:
-        raise refused
-    inside = (columns > fit[1]) & (columns < fit[2])
-    middle = float(np.median((upper + lower)[inside]) / 2)
-    half = (apart + missed(fit)) / 2
-    tilt = _line(columns, (upper + lower) / 2)
-    constriction = Constriction(float(fit[1]), float(fit[2]), middle, float(fit[5]))
-    return Walls(constriction, tilt - half, tilt + half)
+def _fitted(apart: np.ndarray, start: np.ndarray, off: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the fitted corners, wide distance and gap (6,), and half the fitted distance in each column, px."""
+    from scipy.optimize import least_squares
+
+    columns = np.arange(len(apart)) + 0.5
+
+    def distance(p: np.ndarray) -> np.ndarray:
+        return np.interp(columns, np.maximum.accumulate(p[:4]), [p[4], p[5], p[5], p[4]])
+
+    scale = [10, 10, 10, 10, 1, 1]
+    fit = least_squares(lambda p: distance(p) - apart, start, loss="soft_l1", f_scale=0.5 * off, x_scale=scale).x
+    return fit, distance(fit) / 2
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -126,9 +153,16 @@ def _axis(dark: np.ndarray) -> int:
     return rows // 4 + int(np.argmax(scores))
 
 
-def _deepest(dark: np.ndarray) -> np.ndarray:
-    """Return the darkest place of each column, to a part of a pixel; the middle of row 0 lies at 0.5."""
-    row = np.clip(np.argmax(dark, axis=0), 1, len(dark) - 2)
+def _deepest(dark: np.ndarray, wall: np.ndarray | None = None, reach: float = 0.0) -> np.ndarray:
+    """Return the darkest place of each column, to a part of a pixel; the middle of row 0 lies at 0.5.
+
+    With the rows of a `wall` (columns,) only what lies within `reach` of it is looked at.
+    """
+    looked_at = dark
+    if wall is not None:
+        rows = np.arange(len(dark))[:, None] + 0.5
+        looked_at = np.where(np.abs(rows - wall) <= max(reach, 1.0), dark, -1)
+    row = np.clip(np.argmax(looked_at, axis=0), 1, len(dark) - 2)
     column = np.arange(dark.shape[1])
     before, here, after = (dark[row + k, column] for k in (-1, 0, 1))
     bend = before - 2 * here + after

@@ -21,7 +21,9 @@ def test_rays_through_a_mesh():
     np.testing.assert_array_equal(hit, slow_hit)
 
 
-@pytest.mark.parametrize("middle", [(5.0, 4.0), (0.7, 4.2), (10.4, 3.9), (5.3, 0.2), (4.0, 8.0), (-20.0, 3.0), (30.0, 3.0)])
+@pytest.mark.parametrize(
+    "middle", [(5.0, 4.0), (0.7, 4.2), (10.4, 3.9), (5.3, 0.2), (4.0, 8.0), (-20.0, 3.0), (30.0, 3.0)]
+)
 @pytest.mark.parametrize("turn", [1, -1])
 def test_what_a_polygon_covers(middle, turn):
     angle = np.linspace(0, 2 * np.pi, 7, endpoint=False)[::turn] + 0.3

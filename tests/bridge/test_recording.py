@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from films import errors, film_of, record, true_features
 
 from bridge.camera import camera
 from bridge.formats.detections import read_detections, read_times
+from bridge.formats.miml_csv import read_picture
 from bridge.microscope import MICROSCOPES
 from bridge.recording import Recorder, read_recording
 from bridge.records import DatasetError, read_dataset
@@ -52,6 +54,43 @@ def test_constriction_is_found_to_a_third_of_a_pixel(recorded):
     assert found.exit == pytest.approx((LENGTH - film.grid.x0) / PIXEL, abs=0.35)
     assert found.centre == pytest.approx(-film.grid.y0 / PIXEL, abs=0.5)
     assert found.gap * PIXEL == pytest.approx(5.2 * UM, rel=0.06)
+
+
+@pytest.mark.parametrize("scale", [0.96, 1.0, 1.05])
+def test_constriction_is_found_with_cells_in_it_and_beside_it(recorded, scale):
+    film, shots, _ = recorded
+    ahead, inside = shots[2].image, shots[len(shots) // 2].image
+    apart = np.abs(ahead - film.background()) > 25
+    found = find_walls(np.where(apart, ahead, inside).astype(np.float32), scale * PIXEL).constriction
+    assert found.entry == pytest.approx(-film.grid.x0 / PIXEL, abs=3)
+    assert found.exit == pytest.approx((LENGTH - film.grid.x0) / PIXEL, abs=3)
+    assert found.gap * PIXEL == pytest.approx(5.2 * UM, rel=0.06)
+
+
+@pytest.mark.shared
+def test_constriction_is_found_on_a_real_frame(shared):
+    pixel_size = 1e-6 / 6
+    frame = read_picture(shared / "miml_fig1_geometry" / "fig1b_iii_cell_in_constriction.png", "Fig. 1")
+    walls = find_walls(frame.astype(np.float32), pixel_size)
+    found = walls.constriction  # two cells are in view: one in the constriction, one beyond it
+    assert (found.exit - found.entry) * pixel_size == pytest.approx(31.6 * UM, abs=1.2 * UM)
+    assert found.gap * pixel_size == pytest.approx(5.2 * UM, abs=0.15 * UM)
+    assert (walls.lower - walls.upper)[[5, -5]] * pixel_size == pytest.approx([22.2 * UM] * 2, abs=0.2 * UM)
+    assert find_walls(frame.astype(np.float32), 1.05 * pixel_size).constriction.entry == pytest.approx(
+        found.entry, abs=1
+    )
+
+
+@pytest.mark.shared
+def test_ingest_of_a_real_frame_finds_its_channel_and_asks_for_more_frames(shared, tmp_path, command):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    shutil.copy(shared / "miml_fig1_geometry" / "fig1b_iii_cell_in_constriction.png", folder)
+    done = command(
+        "bridge.ingest", folder, "--pixel-size", "0.1667e-6", "--frame-rate", "1e4", "--out", tmp_path / "a.h5"
+    )
+    assert done.returncode == 2
+    assert "no cell moves through the view in 1 frames" in done.stderr
 
 
 def test_background_is_the_empty_channel_and_its_noise(recorded):
