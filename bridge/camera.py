@@ -49,14 +49,10 @@ def camera(intensity: np.ndarray, microscope: Microscope, rng: np.random.Generat
     noisy = shot_noise or read_noise
     noise = _grain(intensity.shape, microscope.noise_blur, rng) if noisy else np.zeros(intensity.shape, np.float32)
     grey = np.empty(intensity.shape, np.uint8 if microscope.bit_depth == 8 else np.uint16)
-    white = microscope.background * microscope.full_well  # electrons
     levels = 2**microscope.bit_depth - 1
-    expose(
-        np.asarray(intensity, np.float32),
-        noise,
-        *map(np.float32, (microscope.flare, white, shot_noise, read_noise**2, levels / microscope.full_well, levels)),
-        grey,
-    )
+    flare, white = np.float32(microscope.flare), np.float32(microscope.background * microscope.full_well)
+    shot, read, scale = np.float32(shot_noise), np.float32(read_noise**2), np.float32(levels / microscope.full_well)
+    expose(np.asarray(intensity, np.float32), noise, flare, white, shot, read, scale, np.float32(levels), grey)
     return grey if microscope.bit_depth == 8 else grey << (16 - microscope.bit_depth)
 
 

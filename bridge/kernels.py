@@ -64,7 +64,7 @@ def cast_rays(place, faces, through, hit):  # pragma: no cover
 
 @njit(cache=True, nogil=True)
 def _rise(xa, xb, rise, line):  # pragma: no cover
-    """Add to a row of pixels what an edge from `xa` to `xb` ≥ `xa` covers on its right, less what it covers one before."""
+    """Add to a row of pixels what an edge from `xa` to `xb` ≥ `xa` covers on its right, as the change along the row."""
     last = len(line) - 1
     if xb > xa and xa < 0.0:
         inside = max(xb, 0.0) / (xb - xa)

@@ -72,13 +72,11 @@ def find_walls(level: np.ndarray, pixel_size: float) -> Walls:
     upper, lower = _deepest(dark[:axis]), axis + _deepest(dark[axis:])
     off = _OFF / pixel_size
     start = _start(lower - upper, pixel_size)
-    for _ in range(1 + _AGAIN):
-        fit, half = _fitted(lower - upper, start, off)
-        tilt = _line(np.arange(len(upper)) + 0.5, (upper + lower) / 2)
-        near = lower - upper
+    for _ in range(_AGAIN):
+        start, tilt, half = _fitted(upper, lower, start, off)
         upper, lower = (_deepest(dark, wall, off) for wall in (tilt - half, tilt + half))
-        start = fit
-    if (np.abs(near - 2 * half) < off).mean() < _FITS or not fit[1] < fit[2] or fit[5] < 2:
+    fit, tilt, half = _fitted(upper, lower, start, off)
+    if (np.abs(lower - upper - 2 * half) < off).mean() < _FITS or not fit[1] < fit[2] or fit[5] < 2:
         raise _refused()
     columns = np.arange(level.shape[1]) + 0.5
     inside = (columns > fit[1]) & (columns < fit[2])
@@ -111,18 +109,22 @@ def _start(apart: np.ndarray, pixel_size: float) -> np.ndarray:
     return np.array([left, narrow[0], narrow[-1], right, wide, gap]) + np.array([0.5] * 4 + [0, 0])
 
 
-def _fitted(apart: np.ndarray, start: np.ndarray, off: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the fitted corners, wide distance and gap (6,), and half the fitted distance in each column, px."""
+def _fitted(
+    upper: np.ndarray, lower: np.ndarray, start: np.ndarray, off: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return fitted corners, wide distance and gap (6,), and each column's middle and half distance, px."""
     from scipy.optimize import least_squares
 
-    columns = np.arange(len(apart)) + 0.5
+    columns = np.arange(len(upper)) + 0.5
 
     def distance(p: np.ndarray) -> np.ndarray:
         return np.interp(columns, np.maximum.accumulate(p[:4]), [p[4], p[5], p[5], p[4]])
 
-    scale = [10, 10, 10, 10, 1, 1]
-    fit = least_squares(lambda p: distance(p) - apart, start, loss="soft_l1", f_scale=0.5 * off, x_scale=scale).x
-    return fit, distance(fit) / 2
+    def missed(p: np.ndarray) -> np.ndarray:
+        return distance(p) - (lower - upper)
+
+    fit = least_squares(missed, start, loss="soft_l1", f_scale=0.5 * off, x_scale=[10, 10, 10, 10, 1, 1]).x
+    return fit, _line(columns, (upper + lower) / 2), distance(fit) / 2
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> np.ndarray:
