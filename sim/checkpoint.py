@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.coupling import Cell, spread
+from sim.coupling import Cell, follow, spread
 from sim.files import new_hdf5, replacing
-from sim.fluid import set_box
 
 if TYPE_CHECKING:
     import h5py
@@ -37,7 +36,6 @@ def write_checkpoint(path: Path, model: Model, state: State, recorder: Recorder)
         file["f"] = state.fluid.f
         for name in _CELL:
             file[f"cell/{name}"] = getattr(state.cell, name)
-        file["cell/box"] = np.stack(state.cell.box)
         names = list(recorder.rows[0])
         file["rows"] = np.array([[row[name] for name in names] for row in recorder.rows])
         file["rows"].attrs["names"] = names
@@ -60,7 +58,7 @@ def read_checkpoint(path: Path, model: Model, state: State, recorder: Recorder) 
 
 
 def _restore(file: h5py.File, model: Model, state: State, recorder: Recorder) -> None:
-    read = {name: np.asarray(file[f"cell/{name}"]) for name in (*_CELL, "box")}
+    read = {name: np.asarray(file[f"cell/{name}"]) for name in _CELL}
     rows, names = np.asarray(file["rows"]), np.asarray(file["rows"].attrs["names"]).tolist()
     times, vertices = np.asarray(file["snapshots/time"]), np.asarray(file["snapshots/vertices"])
     f = np.asarray(file["f"])
@@ -79,7 +77,7 @@ def _restore(file: h5py.File, model: Model, state: State, recorder: Recorder) ->
 
 
 def _restore_cell(read: dict[str, np.ndarray], model: Model, state: State) -> None:
-    """Put the membranes where they were, with their forces on the fluid and the box where it was drawn.
+    """Put the membranes where they were, with their forces on the fluid.
 
     Nodes with mass find their forces on the fluid anew before it moves on.
     """
@@ -88,8 +86,6 @@ def _restore_cell(read: dict[str, np.ndarray], model: Model, state: State) -> No
         field[:] = 0
     for name in _CELL:
         getattr(cell, name)[:] = read[name]
-    low, high = cell.box
-    low[:], high[:] = read["box"]
-    set_box(model.fluid, state.fluid, np.maximum(low, 0), np.minimum(high, np.array(model.fluid.grid.shape) - 1))
+    follow(cell, model.fluid, state.fluid)
     if model.cells.inertia is None:
         spread(model.cells, cell, model.fluid, state.fluid)

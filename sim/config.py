@@ -22,7 +22,7 @@ from sim.fieldtext import explain, fields_of
 from sim.oifconfig import refuse_others
 from sim.section import Section
 
-PHYSICS_VERSION = 4
+PHYSICS_VERSION = 5
 """Raised whenever the same configuration gives other results."""
 
 METRES = {"m": 1.0, "mm": 1e-3, "um": 1e-6}

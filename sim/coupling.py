@@ -8,8 +8,8 @@ import numpy as np
 
 from sim.cell import CellModel, Ring
 from sim.contact import repel
-from sim.fluid import Fluid, FluidModel, set_box
-from sim.kernels import ibm, ibm3d, membrane, shell
+from sim.fluid import Fluid, FluidModel, set_pieces
+from sim.kernels import ibm, ibm3d, membrane, pieces, shell
 from sim.kernels.ring import move_ring
 from sim.lattice import CS2
 from sim.shell import Shell, Workspace, shell_forces
@@ -29,8 +29,8 @@ At once, it would be unstable where ks c/μ per node exceeds about a third.
 """
 KERNEL_REACH = 2
 """Lattice nodes that a membrane node touches to either side."""
-BOX_MARGIN = 6
-"""Lattice nodes between the membrane and the edge of the box when the box is drawn anew."""
+MARGIN = 1
+"""By how many lattice nodes more the fluid is told of, so that it need not be told in every step."""
 
 
 class LostMembrane(ArithmeticError):
@@ -52,6 +52,12 @@ class Cell:
         Multiplier λ of each membrane's volume (2-D: area) constraint (membranes,), lattice units.
     slip, wall_distance
         Largest slip and smallest wall distance of a node in the last step, lattice units.
+    marked
+        Positions (V, d) for which the fluid was told last where forces may act.
+    around
+        Lattice nodes below and above a membrane node at which forces may act then, and which axes wrap it around (d,).
+    bounds
+        Smallest and largest coordinates that nodes may have, each (d,), lattice units.
     stencil
         Of nodes with mass, which `sim.inertial` moves.
     """
@@ -67,14 +73,27 @@ class Cell:
         self.pressure = np.zeros(len(model.membranes))
         self.slip = 0.0
         self.wall_distance = np.inf
-        self.box = (np.zeros(dimension, dtype=np.int64), np.zeros(dimension, dtype=np.int64))
-        self.extent = (np.zeros(dimension, dtype=np.int64), np.zeros(dimension, dtype=np.int64))
+        self.marked = np.full_like(self.x, np.inf)
+        self.around, self.bounds = _surroundings(model, fluid_model)
         self.work = [None if isinstance(m.law, Ring) else Workspace(m.law) for m in model.membranes]
         self.stencil = None if model.inertia is None else Stencil(len(self.x), fluid_model)
 
 
+def _surroundings(model: CellModel, fluid_model: FluidModel) -> tuple[tuple, tuple[np.ndarray, np.ndarray]]:
+    """Return `Cell.around` and `Cell.bounds`."""
+    grid = fluid_model.grid
+    last = np.array(grid.shape) - 1.0
+    if model.inertia is not None:
+        periodic = np.array(grid.periodic)
+        bounds = np.where(periodic, -np.inf, 0.0), np.where(periodic, np.inf, np.array(grid.interior) + 1.0)
+        return (MARGIN, 1 + MARGIN, periodic), bounds
+    # In 2-D the sides of the grid are far from any cell; in 3-D floor and ceiling are where the grid ends.
+    edge = float(KERNEL_REACH) if last.size == 2 else 0.0
+    return (1 + MARGIN, 2 + MARGIN, np.zeros(last.size, dtype=bool)), (np.full(last.size, edge), last - edge)
+
+
 def place(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
-    """Put membranes at rest into the flow: draw the box around them, and give their forces to the fluid.
+    """Put membranes at rest into the flow, and give their forces to the fluid.
 
     Raises
     ------
@@ -89,8 +108,6 @@ def place(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -
 def move(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
     """Move the membranes with the flow, and give the forces at their new place to the fluid.
 
-    Takes the velocities in the box of the step just taken, and does not move the box: see `follow`.
-
     Raises
     ------
     LostMembrane
@@ -101,9 +118,8 @@ def move(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) ->
         return
     kernels, strides = _kernels(fluid_model)
     kernels.interpolate(*strides, cell.base, cell.weight, *fluid.velocity, cell.velocity)
-    kernels.clear(*strides, cell.base, *fluid.force)
     cell.slip = membrane.advance(cell.x, cell.velocity, cell.force, model.mobility, cell.kink)
-    _locate(cell, fluid_model)
+    follow(cell, fluid_model, fluid)
     _add_up_forces(model, cell, fluid_model)
     spread(model, cell, fluid_model, fluid)
 
@@ -111,44 +127,36 @@ def move(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) ->
 def _move_ring(model: CellModel, law: Ring, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
     """Do the same for a single ring, in one call."""
     (ux, uy), (fx, fy) = fluid.velocity, fluid.force
-    low, high = cell.box
-    first, last = cell.extent
-    lost, cell.slip, strain, cell.wall_distance = move_ring(
-        model.kernel, fluid_model.grid.shape, KERNEL_REACH, low, high, cell.x, cell.velocity, cell.force, cell.kink,
+    came, cell.slip, strain, cell.wall_distance = move_ring(
+        model.kernel, fluid_model.grid.shape, *cell.bounds, cell.marked, cell.x, cell.velocity, cell.force, cell.kink,
         cell.base, cell.weight, ux, uy, fx, fy, model.mobility, tuple(law), cell.pressure[0], model.distance,
-        model.wall_force, model.wall_range, _kink_strength(model, fluid_model), 1 / KINK_STEPS, first, last,
+        model.wall_force, model.wall_range, _kink_strength(model, fluid_model), 1 / KINK_STEPS,
     )  # fmt: skip
-    if lost:
-        raise LostMembrane
+    _tell(cell, fluid_model, fluid, came)
     cell.pressure[0] += law.kv / VOLUME_STEPS * strain
 
 
 def follow(cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
-    """Draw the fluid's box anew if a membrane has come within a kernel's reach of its edge.
+    """Tell the fluid where forces may act, if a node has come so far that it has to know.
 
     Raises
     ------
     LostMembrane
         If a node has no finite position or is off the grid.
     """
-    if not _locate(cell, fluid_model):
-        return
-    low, high = cell.box
-    first, last = cell.extent
-    low[:], high[:] = first - BOX_MARGIN, last + BOX_MARGIN
-    set_box(fluid_model, fluid, np.maximum(low, 0), np.minimum(high, np.array(fluid_model.grid.shape) - 1))
+    _tell(cell, fluid_model, fluid, pieces.displacement(cell.x, cell.marked, *cell.bounds))
 
 
-def _locate(cell: Cell, fluid_model: FluidModel) -> bool:
-    """Return whether the box has to be drawn anew."""
-    first, last = cell.extent
-    where = ibm.locate(cell.x, KERNEL_REACH, *cell.box, first, last)
-    grid = np.array(fluid_model.grid.shape) - 1
-    # In 2-D the sides of the grid are far from any cell; in 3-D floor and ceiling are where the grid ends.
-    least = KERNEL_REACH if len(grid) == 2 else 0
-    if where < 0 or (where > 0 and ((first < least).any() or (last > grid - least).any())):
+def _tell(cell: Cell, fluid_model: FluidModel, fluid: Fluid, came: float) -> None:
+    """Do so for nodes that have come so far since the last time, as `pieces.displacement` says it."""
+    if came < 0:
         raise LostMembrane
-    return where > 0
+    if came < MARGIN:
+        return
+    grid = fluid_model.grid
+    pieces.mark(cell.x, *cell.around, grid.interior, grid.shape, fluid.touched)
+    set_pieces(fluid_model, fluid)
+    cell.marked[:] = cell.x
 
 
 def spread(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:

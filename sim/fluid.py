@@ -18,14 +18,12 @@ import numpy as np
 from sim.boundary import Boundary, Walls, make_boundary
 from sim.files import cache_dir, replacing
 from sim.grid import Grid, Links, make_links
-from sim.kernels import lbm
+from sim.kernels import lbm, pieces
 from sim.lattice import VelocitySet
 
 SMALLEST_SLAB = 16_384
 """Nodes of a slab, fewer only where there are fewer for each thread: some 100 µs, ten times what it takes to hand
 it out."""
-BOX_SLABS = 2
-"""Parts of the box for each thread."""
 
 
 @dataclass(frozen=True)
@@ -67,18 +65,22 @@ class Fluid:
 
     Attributes
     ----------
+    memory
+        One stretch of numbers for each direction, then for each axis of the force field and of the velocity, flat.
     f
         Populations minus the rest weights, flat: that of direction q at node i is element q * block + i.
     populations
         View of `f` as (q, nodes).
     force
-        Force density field per axis, each (nodes,), lattice units; read only inside the box.
+        Force density field per axis, each (nodes,), lattice units; used up by a step at the touched nodes of the fluid,
+        and never read anywhere else.
     velocity
-        Velocity per axis, each (nodes,), lattice units; written only inside the box, zero in the walls.
-    box_start, box_stop
-        The part of each run of fluid nodes that lies in the box (runs,) uintp.
-    box_slabs
-        First and last run of parts of the box with equal numbers of nodes, in which threads take it.
+        Velocity per axis, each (nodes,), lattice units; written only at touched nodes, zero in the walls.
+    touched
+        Where forces may act and velocities are wanted (nodes,) bool; a change takes effect by `set_pieces`.
+    piece_row, piece_start, piece_stop
+        The same as pieces of the runs of fluid nodes: first piece of each run (runs + 1,), and first node of each
+        piece and one past the last, uintp.
     steps
         Number of steps taken.
     model, arguments
@@ -87,14 +89,15 @@ class Fluid:
 
     def __init__(self, model: FluidModel) -> None:
         nodes, dim = model.grid.nodes, model.lattice.d
-        self.f = np.zeros(model.lattice.q * model.grid.block, dtype=model.dtype)
-        self.populations = self.f.reshape(model.lattice.q, -1)[:, :nodes]
-        # One allocation, so that it is large enough for huge pages.
-        fields = np.zeros((2 * dim, model.grid.block), dtype=model.dtype)[:, :nodes]
+        self.memory = np.zeros((model.lattice.q + 2 * dim) * model.grid.block, dtype=model.dtype)
+        self.f = self.memory[: model.lattice.q * model.grid.block]
+        stretches = self.memory.reshape(-1, model.grid.block)[:, :nodes]
+        self.populations, fields = stretches[: model.lattice.q], stretches[model.lattice.q :]
         self.force, self.velocity = tuple(fields[:dim]), tuple(fields[dim:])
-        self.box_start = model.grid.stop.copy()
-        self.box_stop = model.grid.stop.copy()
-        self.box_slabs: tuple[tuple[int, int], ...] = ()
+        self.touched = np.zeros(nodes, dtype=bool)
+        self.piece_row = np.zeros(model.grid.start.size + 1, dtype=np.uintp)
+        self.piece_start = np.zeros(model.grid.start.size + nodes // pieces.GAP, dtype=np.uintp)
+        self.piece_stop = np.zeros_like(self.piece_start)
         self.steps = 0
         self.model: FluidModel | None = None
         self.arguments: tuple = ()
@@ -143,7 +146,7 @@ def _slabs(grid: Grid, threads: int) -> tuple[tuple[int, int], ...]:
 
     In an odd step no two nodes touch the same slot, nor do their copied links: a slab needs no barrier. Each slab has
     half of a thread's share of the nodes that are left, so that the last ones are small and all threads end together,
-    though a core may be busy with something else and a node in the box of forces costs more than one outside.
+    though a core may be busy with something else and a touched node costs more than another.
     """
     done = np.concatenate(([0], np.cumsum(grid.stop - grid.start)))
     nodes = int(done[-1])
@@ -184,31 +187,15 @@ def load_kernels(lattice: VelocitySet, grid: Grid, precision: str) -> ModuleType
     return _load(text, f"{lattice.name.lower()}_{precision}")
 
 
-def step(model: FluidModel, fluid: Fluid, meanwhile: Callable[[], None] | None = None) -> None:
-    """Collide and stream once, in place.
-
-    Parameters
-    ----------
-    model, fluid
-        What flows.
-    meanwhile
-        Called as soon as the velocities in the box are known, while other threads see to the nodes outside of it. It
-        may read the velocities and set the forces of the next step, but not move the box.
-    """
+def step(model: FluidModel, fluid: Fluid) -> None:
+    """Collide and stream once, in place."""
     if fluid.model is not model:
         _bind(model, fluid)
-    even = fluid.steps % 2 == 0
-    if even:
-        kernel, arguments = model.kernels.even, fluid.arguments + model.boundary.fills
+    if fluid.steps % 2 == 0:
+        _sweep(model, model.kernels.even, fluid.arguments + model.boundary.fills)
     else:
-        kernel, arguments = model.kernels.odd, fluid.arguments + model.boundary.drains
         model.boundary.fill(fluid.f)
-    if meanwhile is None:
-        _sweep(model, model.slabs, kernel, (True, True, *arguments))
-    else:
-        _sweep(model, fluid.box_slabs, kernel, (True, False, *arguments))
-        _sweep(model, model.slabs, kernel, (False, True, *arguments), meanwhile)
-    if not even:
+        _sweep(model, model.kernels.odd, fluid.arguments + model.boundary.drains)
         model.boundary.drain(fluid.f)
     fluid.steps += 1
 
@@ -218,34 +205,25 @@ def _bind(model: FluidModel, fluid: Fluid) -> None:
     cast = model.dtype.type
     fluid.model = model
     fluid.arguments = (
-        fluid.f,
+        fluid.memory,
         model.grid.start,
         model.grid.stop,
-        fluid.box_start,
-        fluid.box_stop,
+        fluid.piece_row,
+        fluid.piece_start,
+        fluid.piece_stop,
         cast(model.omega[0]),
         cast(model.omega[1]),
         *(cast(g) for g in model.force),
-        *fluid.force,
-        *fluid.velocity,
     )
 
 
-def _sweep(
-    model: FluidModel,
-    slabs: tuple[tuple[int, int], ...],
-    kernel: Callable[..., None],
-    arguments: tuple,
-    first: Callable[[], None] | None = None,
-) -> None:
-    """Update all slabs, each by the thread that comes to it first; this thread calls `first` before it helps."""
+def _sweep(model: FluidModel, kernel: Callable[..., None], arguments: tuple) -> None:
+    """Update all slabs, each by the thread that comes to it first."""
     if model.threads == 1:
-        if first is not None:
-            first()
-        for slab in slabs:
+        for slab in model.slabs:
             kernel(*slab, *arguments)
         return
-    waiting = deque(slabs)
+    waiting = deque(model.slabs)
 
     def work() -> None:
         while True:
@@ -255,13 +233,9 @@ def _sweep(
                 return
             kernel(*slab, *arguments)
 
-    others = []
-    if first is not None or len(slabs) > 1:
-        pool = _pool(model.threads - 1)
-        others = [pool.submit(work) for _ in range(model.threads - 1)]
+    pool = _pool(model.threads - 1)
+    others = [pool.submit(work) for _ in range(model.threads - 1)] if len(waiting) > 1 else []
     try:
-        if first is not None:
-            first()
         work()
     finally:
         for other in others:
@@ -269,21 +243,10 @@ def _sweep(
                 other.result()
 
 
-def set_box(model: FluidModel, fluid: Fluid, low: np.ndarray, high: np.ndarray) -> None:
-    """Declare where forces act and velocities are wanted: nodes from `low` to `high`, both included (d,)."""
+def set_pieces(model: FluidModel, fluid: Fluid) -> None:
+    """Bring the pieces of the runs up to date with the touched nodes."""
     grid = model.grid
-    position = grid.coordinates(grid.start.astype(np.intp))
-    inside = ((position[:, 1:] >= low[1:]) & (position[:, 1:] <= high[1:])).all(axis=1)
-    row = grid.start - position[:, 0].astype(np.uintp)
-    first = np.clip(row + np.uintp(low[0]), grid.start, grid.stop)
-    last = np.clip(row + np.uintp(high[0] + 1), grid.start, grid.stop)
-    fluid.box_start[:] = np.where(inside, first, grid.stop)
-    fluid.box_stop[:] = np.where(inside, last, grid.stop)
-    done = np.concatenate(([0], np.cumsum(fluid.box_stop - fluid.box_start)))
-    parts = 1 if model.threads == 1 else BOX_SLABS * model.threads
-    cuts = np.searchsorted(done, np.linspace(0, int(done[-1]), parts + 1))
-    cuts[-1] = np.searchsorted(done, done[-1])
-    fluid.box_slabs = tuple((int(a), int(b)) for a, b in itertools.pairwise(cuts) if b > a)
+    pieces.find_pieces(grid.start, grid.stop, fluid.touched, fluid.piece_row, fluid.piece_start, fluid.piece_stop)
 
 
 def wall_force(model: FluidModel, fluid: Fluid, links: np.ndarray | None = None) -> np.ndarray:

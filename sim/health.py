@@ -16,19 +16,17 @@ MAX_MACH = 0.3
 MAX_DENSITY_CHANGE = 0.3
 
 
-def flow_trouble(channel: Channel, fluid: Fluid, cell: Cell) -> str | None:
+def flow_trouble(channel: Channel, fluid: Fluid) -> str | None:
     """Say where the flow around the cells is not finite or too fast for the method; None if it is sound."""
-    low = np.maximum(cell.box[0], 0)
-    high = np.minimum(cell.box[1], np.array(channel.grid.shape) - 1)
-    box = (..., *(slice(a, b + 1) for a, b in zip(low[::-1], high[::-1], strict=True)))
-    shape = channel.grid.shape[::-1]
-    square = sum(u.reshape(shape)[box].astype(np.float64) ** 2 for u in fluid.velocity)
+    near = np.flatnonzero(fluid.touched & channel.grid.fluid)
+    square = sum(u[near].astype(np.float64) ** 2 for u in fluid.velocity)
     square = np.where(np.isfinite(square), square, np.inf)
-    worst = np.unravel_index(np.argmax(square), square.shape)
+    worst = int(np.argmax(square))
     mach = float(np.sqrt(square[worst] / CS2))
     if mach < MAX_MACH:
         return None
-    return f"the flow reaches Mach {mach:.2g} (at most {MAX_MACH}) at {place(channel, low + np.array(worst)[::-1])}"
+    where = place(channel, channel.grid.coordinates(near[worst : worst + 1])[0])
+    return f"the flow reaches Mach {mach:.2g} (at most {MAX_MACH}) at {where}"
 
 
 def density_trouble(channel: Channel, model: FluidModel, fluid: Fluid) -> str | None:

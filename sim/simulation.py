@@ -21,7 +21,7 @@ from sim.coupling import Cell, LostMembrane, follow, move, place
 from sim.drive import Controller, Drive, control, start_drive
 from sim.fluid import Fluid, FluidModel, make_fluid_model, step
 from sim.health import density_trouble, flow_trouble, mesh_trouble, wall_trouble
-from sim.inertial import begin_step, end_step, follow_inertial, place_inertial
+from sim.inertial import begin_step, end_step, place_inertial
 from sim.lattice import D2Q9, D3Q19
 from sim.predict import gap_area
 from sim.recorder import Recorder, Sample
@@ -156,16 +156,15 @@ def at_rest(model: Model) -> State:
 def advance(model: Model, state: State) -> None:
     """Take one time step in place: the flow with the membranes' forces on it, then the membranes with the flow.
 
-    The membranes are seen to while other threads are still busy with the flow far from them. Nodes with mass move
-    before the flow does: the order of the object-in-fluid model, see `sim.inertial`.
+    Nodes with mass move before the flow does: the order of the object-in-fluid model, see `sim.inertial`.
     """
     control(state.drive, state.fluid, model.controller)
     if model.cells.inertia is None:
-        follow(state.cell, model.fluid, state.fluid)
-        step(state.drive.model, state.fluid, lambda: move(model.cells, state.cell, model.fluid, state.fluid))
+        step(state.drive.model, state.fluid)
+        move(model.cells, state.cell, model.fluid, state.fluid)
     else:
         begin_step(model.cells, state.cell)
-        follow_inertial(state.cell, model.fluid, state.fluid)
+        follow(state.cell, model.fluid, state.fluid)
         end_step(model.cells, state.cell, model.fluid, state.fluid)
         step(state.drive.model, state.fluid)
     state.steps += 1
@@ -246,7 +245,7 @@ def _advance_to_sample(model: Model, state: State, steps: int) -> float:
 
 def _check(model: Model, state: State, sample: int) -> None:
     """Raise where flow or membranes have left the range of validity."""
-    trouble = flow_trouble(model.channel, state.fluid, state.cell) or mesh_trouble(model.cells, state.cell)
+    trouble = flow_trouble(model.channel, state.fluid) or mesh_trouble(model.cells, state.cell)
     if trouble is None and sample % DENSITY_SAMPLES == 0:
         trouble = density_trouble(model.channel, model.fluid, state.fluid)
     if trouble is not None:

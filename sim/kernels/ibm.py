@@ -61,34 +61,6 @@ def phi(kind, r):
 
 
 @numba.njit(cache=True, nogil=True)
-def locate(x, reach, low, high, new_low, new_high):
-    """Say where a membrane lies: 0 within a box, 1 too near its edge, -1 not a finite position.
-
-    Parameters
-    ----------
-    x
-        Positions (V, d), lattice units.
-    reach
-        Distance that must be left between a node and the edge of the box.
-    low, high
-        First and last lattice node of the box (d,).
-    new_low, new_high
-        Output: smallest and largest coordinates, rounded outwards (d,).
-    """
-    result = 0
-    for axis in range(x.shape[1]):
-        smallest, largest = x[0, axis], x[0, axis]
-        for k in range(x.shape[0]):
-            if not abs(x[k, axis]) < 1e9:
-                return -1
-            smallest, largest = min(smallest, x[k, axis]), max(largest, x[k, axis])
-        new_low[axis], new_high[axis] = math.floor(smallest), math.ceil(largest)
-        if smallest - reach < low[axis] or largest + reach > high[axis]:
-            result = 1
-    return result
-
-
-@numba.njit(cache=True, nogil=True)
 def weights(kind, x, shape, base, weight):
     """Find the lattice nodes around each membrane node and their weights.
 
@@ -122,16 +94,6 @@ def spread(force, stride, base, weight, fx, fy):
                 share = weight[k, 0, m] * weight[k, 1, n]
                 fx[row + m] += share * force[k, 0]
                 fy[row + m] += share * force[k, 1]
-
-
-@numba.njit(cache=True, nogil=True)
-def clear(stride, base, fx, fy):
-    """Set the force field to zero where `spread` wrote."""
-    for k in range(base.size):
-        for n in range(4):
-            row = base[k] + n * stride
-            fx[row : row + 4] = 0.0
-            fy[row : row + 4] = 0.0
 
 
 @numba.njit(cache=True, nogil=True)

@@ -1,7 +1,6 @@
 """Immersed boundary in 3-D: kernel weights, spreading, interpolation and the wall's repulsion; see `sim.kernels.ibm`.
 
-A membrane node touches 4 × 4 rows of 4 lattice nodes. The inner loops of fixed length run along the rows, so that
-LLVM unrolls them to vectors. The sums run in the order of the membrane nodes.
+A membrane node touches 4 × 4 rows of 4 lattice nodes. The sums run in the order of the membrane nodes.
 """
 
 import math
@@ -10,6 +9,7 @@ import numba
 import numpy as np
 
 from sim.kernels.ibm import phi
+from sim.kernels.rows import add_to_rows, sum_of_rows
 
 
 @numba.njit(cache=True, nogil=True)
@@ -49,64 +49,20 @@ def weights(kind, x, shape, base, weight):
         base[k] = first
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy", fastmath={"contract"})
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
 def spread(force, stride_y, stride_z, base, weight, fx, fy, fz):
     """Add the membrane's forces (V, 3) to the force field."""
     kind = fx.dtype.type
     for k in range(force.shape[0]):
-        wx0, wx1, wx2, wx3 = weight[k, 0, 0], weight[k, 0, 1], weight[k, 0, 2], weight[k, 0, 3]
         gx, gy, gz = kind(force[k, 0]), kind(force[k, 1]), kind(force[k, 2])
-        for n in range(4):
-            for m in range(4):
-                i = np.uintp(base[k] + m * stride_y + n * stride_z)
-                share = weight[k, 1, m] * weight[k, 2, n]
-                sx, sy, sz = share * gx, share * gy, share * gz
-                fx[i] += wx0 * sx
-                fx[i + np.uintp(1)] += wx1 * sx
-                fx[i + np.uintp(2)] += wx2 * sx
-                fx[i + np.uintp(3)] += wx3 * sx
-                fy[i] += wx0 * sy
-                fy[i + np.uintp(1)] += wx1 * sy
-                fy[i + np.uintp(2)] += wx2 * sy
-                fy[i + np.uintp(3)] += wx3 * sy
-                fz[i] += wx0 * sz
-                fz[i + np.uintp(1)] += wx1 * sz
-                fz[i + np.uintp(2)] += wx2 * sz
-                fz[i + np.uintp(3)] += wx3 * sz
+        add_to_rows(fx, fy, fz, base[k], stride_y, stride_z, weight, k, gx, gy, gz)
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
-def clear(stride_y, stride_z, base, fx, fy, fz):
-    """Set the force field to zero where `spread` wrote."""
-    for k in range(base.size):
-        for n in range(4):
-            for m in range(4):
-                i = np.uintp(base[k] + m * stride_y + n * stride_z)
-                a, b, c = i + np.uintp(1), i + np.uintp(2), i + np.uintp(3)
-                fx[i] = fx[a] = fx[b] = fx[c] = 0.0
-                fy[i] = fy[a] = fy[b] = fy[c] = 0.0
-                fz[i] = fz[a] = fz[b] = fz[c] = 0.0
-
-
-@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy", fastmath={"contract"})
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
 def interpolate(stride_y, stride_z, base, weight, ux, uy, uz, velocity):
     """Interpolate the flow to the membrane nodes: `velocity` (V, 3) is written."""
     for k in range(base.size):
-        wx0, wx1, wx2, wx3 = weight[k, 0, 0], weight[k, 0, 1], weight[k, 0, 2], weight[k, 0, 3]
-        sum_x = np.float64(0.0)
-        sum_y = np.float64(0.0)
-        sum_z = np.float64(0.0)
-        for n in range(4):
-            for m in range(4):
-                i = np.uintp(base[k] + m * stride_y + n * stride_z)
-                a, b, c = i + np.uintp(1), i + np.uintp(2), i + np.uintp(3)
-                share = weight[k, 1, m] * weight[k, 2, n]
-                sum_x += share * ((wx0 * ux[i] + wx1 * ux[a]) + (wx2 * ux[b] + wx3 * ux[c]))
-                sum_y += share * ((wx0 * uy[i] + wx1 * uy[a]) + (wx2 * uy[b] + wx3 * uy[c]))
-                sum_z += share * ((wx0 * uz[i] + wx1 * uz[a]) + (wx2 * uz[b] + wx3 * uz[c]))
-        velocity[k, 0] = sum_x
-        velocity[k, 1] = sum_y
-        velocity[k, 2] = sum_z
+        velocity[k, 0], velocity[k, 1], velocity[k, 2] = sum_of_rows(ux, uy, uz, base[k], stride_y, stride_z, weight, k)
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")

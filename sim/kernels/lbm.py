@@ -13,6 +13,10 @@ slow flow. Collision: two relaxation times (Ginzburg 2008); equal rates give BGK
 With s = f_q + f_opposite, m = f_q - f_opposite, h the force density, j = ρu, and
 e = 3/2 ω_even j + 3 (1 - ω_even/2) h, o = ω_odd j + (1 - ω_odd/2) h, a pair of directions becomes
 ½ (1 - ω_even) s + w (ω_even δρ - u·e) + 3 w (c·u)(c·e) ± [½ (1 - ω_odd) m + 3 w c·o].
+
+A further force density a, which membranes put on few nodes, is added afterwards, while the run is still in the cache:
+with j taken back from what the collision left, u grows by δu = ½ a/ρ and e by δe = 3 (1 - ω_even/4) a, hence a pair by
+-w (u·δe + δu·(e + δe)) + 3 w [(c·u)(c·δe) + (c·δu)(c·(e + δe))] ± 3 w c·a. Without a, nothing changes, to the bit.
 """
 
 AXES = "xyz"
@@ -35,8 +39,8 @@ They stand here and not in a pass of their own so that the slots are still in th
 def source(c: list[tuple[int, ...]], w: list[float], strides: tuple[int, ...], block: int, dtype: str) -> str:
     """Return a Python module with the functions ``even`` and ``odd``.
 
-    Both update the runs of fluid nodes from ``first`` up to ``last``: of these the nodes inside the box, those outside,
-    or all. The copies at walls are made with those outside, which therefore come last.
+    Both update the runs of fluid nodes from ``first`` up to ``last``. Pieces ``piece_row[r]`` up to
+    ``piece_row[r + 1]`` of run r are where the force field is used up, zero afterwards, and the velocity is written.
 
     Parameters
     ----------
@@ -45,7 +49,9 @@ def source(c: list[tuple[int, ...]], w: list[float], strides: tuple[int, ...], b
     strides
         Distance in the flat arrays of neighbours along each axis; the first is 1.
     block
-        Length of one direction's stretch: population q of node i is element q * block + i.
+        Length of one direction's stretch: population q of node i is element q * block + i of the array ``f``, and the
+        stretches of the force density and of the velocity, axis by axis, come after the populations: in arrays of
+        their own, LLVM would have to ask at run time whether they overlap, and rather not vectorise.
     dtype
         ``float32`` or ``float64``.
     """
@@ -61,7 +67,7 @@ def source(c: list[tuple[int, ...]], w: list[float], strides: tuple[int, ...], b
         *(f"W{k}, W{k}_3 = T({weight!r}), T({3 * weight!r})" for k, weight in enumerate(constants)),
         f"LANES, LINE = np.uintp({REGISTER // itemsize}), np.uintp({64 // itemsize})",
         "LAST_LANE = LANES - np.uintp(1)",
-        "HALF, ONE, THREE_HALF, THREE = T(0.5), T(1.0), T(1.5), T(3.0)",
+        "ZERO, QUARTER, HALF, ONE, THREE_HALF, THREE = T(0.0), T(0.25), T(0.5), T(1.0), T(1.5), T(3.0)",
     ]
     for parity in ("even", "odd"):
         lines += _function(parity, c, names, strides, block)
@@ -71,41 +77,42 @@ def source(c: list[tuple[int, ...]], w: list[float], strides: tuple[int, ...], b
 def _function(parity: str, c: list[tuple[int, ...]], w: list[int], strides: tuple[int, ...], block: int) -> list[str]:
     axes = AXES[: len(strides)]
     force = ", ".join(f"g{a}" for a in axes)
-    fields = ", ".join(f"f{a}" for a in axes)
-    velocity = ", ".join(f"u{a}" for a in axes)
     slot = _slots(parity, c, strides, block)
-    collide, scatter = _collide(c, slot, axes, False), _scatter(c, w, slot, axes, False)
-    collide_in_box, scatter_in_box = _collide(c, slot, axes, True), _scatter(c, w, slot, axes, True)
+    collide, scatter = _collide(c, slot, axes), _scatter(c, w, slot, axes)
+    field = [f"f[i + np.uintp({(len(c) + n) * block})]" for n in range(2 * len(axes))]
+    read, write = _read_again(c, slot, axes, field), _add_force(c, w, slot, axes, field)
     return [
         "",
         "",
         '@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy", fastmath={"contract", "nsz"})',
-        f"def {parity}(first, last, inside, outside, f, start, stop, box_start, box_stop, omega_even, omega_odd,",
-        f"        {force}, {fields}, {velocity}, single, target, origin, row, row_target, row_origin, row_length):",
+        f"def {parity}(first, last, f, start, stop, piece_row, piece_start, piece_stop, omega_even, omega_odd,",
+        f"        {force}, single, target, origin, row, row_target, row_origin, row_length):",
         "    keep, keep_even, keep_odd = ONE - omega_even, HALF * (ONE - omega_even), HALF * (ONE - omega_odd)",
         "    even_j, even_h = THREE_HALF * omega_even, THREE * (ONE - HALF * omega_even)",
-        "    odd_h = ONE - HALF * omega_odd",
+        "    odd_h, even_a = ONE - HALF * omega_odd, THREE * (ONE - QUARTER * omega_even)",
         "    for r in range(first, last):",
-        "        for part in range(2 if outside else 0):",
-        "            begin = np.uintp(start[r] if part == 0 else box_stop[r])",
-        "            end = np.uintp(box_start[r] if part == 0 else stop[r])",
-        "            whole = begin + (end - begin) // LANES * LANES",
-        "            for i in range(begin, whole):",
-        *_indented(4, collide + scatter),
+        # Forces and velocities are on few and short rows, which the processor does not foresee.
+        "        for k in range(np.uintp(piece_row[r]), np.uintp(piece_row[r + 1])):",
+        "            for i in range(np.uintp(piece_start[k]), np.uintp(piece_stop[k]) + LINE, LINE):",
+        *_indented(4, [f"prefetch(f, i + np.uintp({(len(c) + n) * block}))" for n in range(2 * len(axes))]),
+        "        begin, end = np.uintp(start[r]), np.uintp(stop[r])",
+        "        whole = begin + (end - begin) // LANES * LANES",
+        "        for i in range(begin, whole):",
+        *_indented(3, collide + scatter),
         # What is left is one more vector, of which some lanes are not stored: one node in a scalar loop
         # takes as long. Lanes past the end read what follows the run, which is inside the array.
+        "        if whole < end:",
+        "            for i in range(whole, whole + LANES):",
+        *_indented(4, [*collide, "if i < end:", *_indented(1, scatter)]),
+        "        for k in range(np.uintp(piece_row[r]), np.uintp(piece_row[r + 1])):",
+        "            begin, end = np.uintp(piece_start[k]), np.uintp(piece_stop[k])",
+        "            whole = begin + (end - begin) // LANES * LANES",
+        "            for i in range(begin, whole):",
+        *_indented(4, read + write),
         "            if whole < end:",
         "                for i in range(whole, whole + LANES):",
-        *_indented(5, [*collide, "if i < end:", *_indented(1, scatter)]),
-        # The rows of the box are short, and the processor does not find the next one by itself.
-        "        if inside and r + 1 < last:",
-        "            for i in range(np.uintp(box_start[r + 1]), np.uintp(box_stop[r + 1]), LINE):",
-        *_indented(4, [f"prefetch({name}{a}, i)" for name in "fu" for a in axes]),
-        "        begin, end = np.uintp(box_start[r]), np.uintp(box_stop[r] if inside else box_start[r])",
-        "        for i in range(begin, begin + (end - begin + LAST_LANE) // LANES * LANES):",
-        *_indented(3, [*collide_in_box, "if i < end:", *_indented(1, scatter_in_box)]),
-        "        if outside:",
-        *_indented(3, COPY),
+        *_indented(5, [*read, "if i < end:", *_indented(1, write)]),
+        *_indented(2, COPY),
     ]
 
 
@@ -123,26 +130,23 @@ def _slots(parity: str, c: list[tuple[int, ...]], strides: tuple[int, ...], bloc
     return slot
 
 
-def _collide(c: list[tuple[int, ...]], slot: list[str], axes: str, field: bool) -> list[str]:
-    """Return what is computed from the populations of node i; with `field` part of the force is read from arrays."""
+def _collide(c: list[tuple[int, ...]], slot: list[str], axes: str) -> list[str]:
+    """Return what is computed from the populations that arrive at node i."""
     pairs = range(1, len(c), 2)
     lines = [f"p0 = {slot[0]}"]
     for k in pairs:
         lines += [f"p, q = {slot[k]}, {slot[k + 1]}", f"s{k}, m{k} = p + q, p - q"]
     lines.append("d = p0 + " + " + ".join(f"s{k}" for k in pairs))
-    for axis, a in enumerate(axes):
-        lines.append(f"h{a} = g{a} + f{a}[i]" if field else f"h{a} = g{a}")
-        lines.append(f"j{a} = " + _sum([c[k][axis] for k in pairs], [f"m{k}" for k in pairs]) + f" + HALF * h{a}")
+    lines += [f"j{a} = {_momentum(c, axis)} + HALF * g{a}" for axis, a in enumerate(axes)]
     lines.append("inverse = ONE / (ONE + d)")
     lines += [f"v{a} = j{a} * inverse" for a in axes]
-    lines += [f"e{a}, o{a} = even_j * j{a} + even_h * h{a}, omega_odd * j{a} + odd_h * h{a}" for a in axes]
+    lines += [f"e{a}, o{a} = even_j * j{a} + even_h * g{a}, omega_odd * j{a} + odd_h * g{a}" for a in axes]
     return [*lines, "common = omega_even * d - (" + " + ".join(f"v{a} * e{a}" for a in axes) + ")"]
 
 
-def _scatter(c: list[tuple[int, ...]], w: list[int], slot: list[str], axes: str, field: bool) -> list[str]:
-    """Return what stores the new populations of node i; with `field` the velocity is written to arrays."""
-    lines = [f"u{a}[i] = v{a}" for a in axes] if field else []
-    lines.append(f"{slot[0]} = keep * p0 + W{w[0]} * common")
+def _scatter(c: list[tuple[int, ...]], w: list[int], slot: list[str], axes: str) -> list[str]:
+    """Return what stores the new populations of node i."""
+    lines = [f"{slot[0]} = keep * p0 + W{w[0]} * common"]
     for k in range(1, len(c), 2):
         cv, ce, co = (_sum(c[k], [name + a for a in axes]) for name in "veo")
         lines += [
@@ -154,6 +158,45 @@ def _scatter(c: list[tuple[int, ...]], w: list[int], slot: list[str], axes: str,
             f"{slot[k]} = even - odd",
         ]
     return lines
+
+
+def _read_again(c: list[tuple[int, ...]], slot: list[str], axes: str, field: list[str]) -> list[str]:
+    """Return what is computed from the populations that `_scatter` stored, and from the force field."""
+    pairs = range(1, len(c), 2)
+    lines = [f"p0 = {slot[0]}"]
+    for k in pairs:
+        lines += [f"p{k}, q{k} = {slot[k + 1]}, {slot[k]}", f"m{k} = p{k} - q{k}"]
+    lines.append("d = p0 + " + " + ".join(f"(p{k} + q{k})" for k in pairs))
+    lines.append("inverse = ONE / (ONE + d)")
+    for axis, a in enumerate(axes):
+        lines += [
+            f"h{a}, j{a} = {field[axis]}, {_momentum(c, axis)} - HALF * g{a}",
+            f"v{a}, x{a} = j{a} * inverse, HALF * h{a} * inverse",
+            f"y{a} = even_a * h{a}",
+            f"e{a} = even_j * j{a} + even_h * g{a} + y{a}",
+        ]
+    return [*lines, "common = -(" + " + ".join(f"v{a} * y{a} + x{a} * e{a}" for a in axes) + ")"]
+
+
+def _add_force(c: list[tuple[int, ...]], w: list[int], slot: list[str], axes: str, field: list[str]) -> list[str]:
+    """Return what moves the force field into the new populations of node i, and stores the velocity."""
+    lines = [f"{force} = ZERO" for force in field[: len(axes)]]
+    lines += [f"{velocity} = v{a} + x{a}" for velocity, a in zip(field[len(axes) :], axes, strict=True)]
+    lines.append(f"{slot[0]} = p0 + W{w[0]} * common")
+    for k in range(1, len(c), 2):
+        cv, cx, cy, ce, ch = (_sum(c[k], [name + a for a in axes]) for name in "vxyeh")
+        lines += [
+            f"even = W{w[k]} * common + W{w[k]}_3 * (({cv}) * ({cy}) + ({cx}) * ({ce}))",
+            f"odd = W{w[k]}_3 * ({ch})",
+            f"{slot[k + 1]} = p{k} + (even + odd)",
+            f"{slot[k]} = q{k} + (even - odd)",
+        ]
+    return lines
+
+
+def _momentum(c: list[tuple[int, ...]], axis: int) -> str:
+    pairs = range(1, len(c), 2)
+    return _sum([c[k][axis] for k in pairs], [f"m{k}" for k in pairs])
 
 
 def _sum(signs: list[int] | tuple[int, ...], names: list[str]) -> str:

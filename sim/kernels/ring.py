@@ -5,14 +5,15 @@ A call from Python takes some microseconds for its arrays, and a step of a ring 
 
 import numba
 
-from sim.kernels.ibm import add_wall_forces, clear, interpolate, locate, spread, weights
+from sim.kernels.ibm import add_wall_forces, interpolate, spread, weights
 from sim.kernels.membrane import advance, kink_velocity, ring_forces
+from sim.kernels.pieces import displacement
 
 
 @numba.njit(cache=True, nogil=True)
 def move_ring(
-    kernel, shape, reach, low, high, x, velocity, force, kink, base, weight, ux, uy, fx, fy,
-    mobility, law, multiplier, distance, wall_force, wall_range, strength, share, extent_low, extent_high,
+    kernel, shape, low, high, marked, x, velocity, force, kink, base, weight, ux, uy, fx, fy,
+    mobility, law, multiplier, distance, wall_force, wall_range, strength, share,
 ):  # fmt: skip
     """Move a ring with the flow and give the forces at its new place to the fluid.
 
@@ -22,8 +23,8 @@ def move_ring(
         Width of the immersed-boundary kernel.
     shape
         Nodes of the grid along x and y.
-    reach, low, high, extent_low, extent_high
-        As in `sim.kernels.ibm.locate`.
+    low, high, marked
+        As in `sim.kernels.pieces.displacement`.
     x, velocity, force, kink
         Positions, velocities, forces and missed velocities of the nodes (V, 2), brought up to date.
     base, weight
@@ -43,24 +44,19 @@ def move_ring(
 
     Returns
     -------
-    Whether the ring is lost (then nothing but `x` is up to date), the largest slip, the relative change of the area,
-    and the smallest distance from a wall.
+    How far nodes have come, as `sim.kernels.pieces.displacement` says it (-1: nothing but `x` is up to date), the
+    largest slip, the relative change of the area, and the smallest distance from a wall.
     """
     stride = shape[0]
     l0, theta0, area0, ks, kb, ka, kv = law
     interpolate(stride, base, weight, ux, uy, velocity)
-    clear(stride, base, fx, fy)
     slip = advance(x, velocity, force, mobility, kink)
-    where = locate(x, reach, low, high, extent_low, extent_high)
-    if where != 0:
-        lost = where < 0
-        for axis in range(2):
-            lost = lost or extent_low[axis] < reach or extent_high[axis] > shape[axis] - 1 - reach
-        if lost:
-            return True, slip, 0.0, 0.0
+    came = displacement(x, marked, low, high)
+    if came < 0:
+        return came, slip, 0.0, 0.0
     strain = ring_forces(x, l0, theta0, ks, kb, kv, area0, multiplier, ka, force)
     nearest = add_wall_forces(x, distance, stride, wall_force, wall_range, force)
     kink_velocity(x, force, strength, l0, share, kink)
     weights(kernel, x, shape, base, weight)
     spread(force, stride, base, weight, fx, fy)
-    return False, slip, strain, nearest
+    return came, slip, strain, nearest

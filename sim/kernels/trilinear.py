@@ -122,12 +122,3 @@ def rub(corner, share, ux, uy, uz, velocity, friction, damping, force, fx, fy, f
             fy[i] -= kind(weight * gy)
             fz[i] -= kind(weight * gz)
     return math.sqrt(largest)
-
-
-@numba.njit(cache=True, nogil=True, boundscheck=False)
-def clear(corner, fx, fy, fz):
-    """Set the force field to zero at the nodes in `corner`."""
-    for k in range(corner.shape[0]):
-        for m in range(8):
-            i = corner[k, m]
-            fx[i] = fy[i] = fz[i] = 0.0

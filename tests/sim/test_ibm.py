@@ -73,15 +73,6 @@ def test_kernel_equals_twin(kind):
     assert velocity == pytest.approx(np.einsum("dxy,vxy->vd", u, matrix), abs=1e-13)
 
 
-@KERNELS
-def test_clear_undoes_spread(kind):
-    rng, x, base, weight = coupling(kind, 4)
-    fx, fy = spread(base, weight, rng.standard_normal(x.shape))
-    ibm.clear(SHAPE[0], base, fx, fy)
-    assert not fx.any()
-    assert not fy.any()
-
-
 @pytest.mark.parametrize(("kind", "squares"), [(3, 0.5), (4, 0.375)])
 def test_kernel_sums(kind, squares):
     # Peskin's conditions: partition of unity, no first moment, the same sum of squares wherever the node is.
@@ -91,14 +82,3 @@ def test_kernel_sums(kind, squares):
         assert w.sum() == pytest.approx(1, abs=1e-14)
         assert (w * r).sum() == pytest.approx(0, abs=1e-14)
         assert (w**2).sum() == pytest.approx(squares, abs=1e-14)
-
-
-def test_locate_tells_inside_near_the_edge_and_lost():
-    low, high = np.array([0, 0]), np.array([10, 10])
-    first, last = np.empty(2, dtype=np.int64), np.empty(2, dtype=np.int64)
-    assert ibm.locate(np.array([[4.0, 5.0], [6.0, 5.5]]), 2, low, high, first, last) == 0
-    assert ibm.locate(np.array([[4.0, 5.0], [9.0, 5.5]]), 2, low, high, first, last) == 1
-    assert list(first) == [4, 5]
-    assert list(last) == [9, 6]
-    assert ibm.locate(np.array([[4.0, np.nan]]), 2, low, high, first, last) == -1
-    assert ibm.locate(np.array([[np.inf, 4.0]]), 2, low, high, first, last) == -1

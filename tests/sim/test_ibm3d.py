@@ -85,21 +85,6 @@ def test_a_kernel_that_reaches_out_of_the_grid_is_cut_off(kind):
     assert field[1] == pytest.approx(matrix[1])
 
 
-@PRECISIONS
-def test_clearing_undoes_spreading_and_touches_nothing_else(dtype):
-    rng, x, base, weight = coupling(4, 5, dtype)
-    field = spread(base, weight, rng.standard_normal(x.shape), dtype)
-    touched = field[0] != 0
-    field[:, ~touched] = 7.0
-    written = np.zeros(NODES, dtype=bool)
-    for k in base:
-        corner = np.array([k + i + j * STRIDES[0] + n * STRIDES[1] for i, j, n in np.ndindex(4, 4, 4)])
-        written[corner] = True
-    ibm3d.clear(*STRIDES, base, *field)
-    assert (field[:, written] == 0).all()
-    assert (field[:, ~written] == 7.0).all()
-
-
 def test_wall_force_is_minus_the_gradient_and_pushes_away():
     rng = np.random.default_rng(6)
     i, j, k = np.meshgrid(*(np.arange(float(n)) for n in SHAPE), indexing="ij")

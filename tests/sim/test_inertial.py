@@ -11,10 +11,10 @@ import pytest
 from sim import mesh
 from sim.cell import CellModel, Inertia, Membrane, make_oif_law
 from sim.config import load_config, parse_config
-from sim.coupling import Cell, LostMembrane
+from sim.coupling import Cell, LostMembrane, follow
 from sim.fluid import Fluid, make_fluid_model, step
 from sim.grid import make_grid
-from sim.inertial import begin_step, end_step, follow_inertial, place_inertial
+from sim.inertial import begin_step, end_step, place_inertial
 from sim.kernels.trilinear import rub
 from sim.lattice import D3Q19
 from sim.oif import make_oif, oif_forces
@@ -146,7 +146,7 @@ def closed(shape=(20, 12, 12), damping=1.0, start=(6.0, 6.5, 6.5), friction=0.05
 
 def take_step(cells, cell, fluid_model, fluid):
     begin_step(cells, cell)
-    follow_inertial(cell, fluid_model, fluid)
+    follow(cell, fluid_model, fluid)
     end_step(cells, cell, fluid_model, fluid)
     step(fluid_model, fluid)
 
@@ -185,7 +185,7 @@ def test_a_node_off_the_grid_is_lost():
     _, cell, fluid_model, fluid = closed()
     cell.x[0] = np.nan
     with pytest.raises(LostMembrane):
-        follow_inertial(cell, fluid_model, fluid)
+        follow(cell, fluid_model, fluid)
     model = build(small_config())
     state = at_rest(model)
     state.cell.x[3, 1] += 30

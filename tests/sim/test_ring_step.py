@@ -14,9 +14,8 @@ def move_by_kernels(model, cell, fluid_model, fluid):
     """What `move` does for a cell of several membranes."""
     (stride,) = fluid_model.grid.strides[1:]
     ibm.interpolate(stride, cell.base, cell.weight, *fluid.velocity, cell.velocity)
-    ibm.clear(stride, cell.base, *fluid.force)
     cell.slip = membrane.advance(cell.x, cell.velocity, cell.force, model.mobility, cell.kink)
-    coupling._locate(cell, fluid_model)
+    coupling.follow(cell, fluid_model, fluid)
     coupling._add_up_forces(model, cell, fluid_model)
     coupling.spread(model, cell, fluid_model, fluid)
 

@@ -88,8 +88,8 @@ def _move_ring_in_parts(model, law, cell, fluid_model, fluid):
     """Do what the compiled call does, through the functions that can be broken."""
     stride = fluid_model.grid.strides[1]
     coupling.ibm.interpolate(stride, cell.base, cell.weight, *fluid.velocity, cell.velocity)
-    coupling.ibm.clear(stride, cell.base, *fluid.force)
     cell.slip = coupling.membrane.advance(cell.x, cell.velocity, cell.force, model.mobility, cell.kink)
+    coupling.follow(cell, fluid_model, fluid)
     coupling._add_up_forces(model, cell, fluid_model)
     coupling.spread(model, cell, fluid_model, fluid)
 
