@@ -57,6 +57,7 @@ CASES = (
     Case("cylinder-2d-1", "cylinder", "steady", "Schäfer–Turek 2D-1, Re 20: drag and pressure difference", 20),
     Case("cylinder-2d-2", "cylinder", "vortex_street", "Schäfer–Turek 2D-2, Re 100: Strouhal number", 10),
     Case("spheres", "spheres", "spheres", "drag of the simple cubic array of spheres, period 30", 30),
+    Case("friction", "friction", "spheres", "drag of a sphere of nodes, as ESPResSo's object-in-fluid couples them", 8),
     Case("contraction", "contraction", "contraction", "pressure drop of a slit between wide reservoirs", 20),
     Case("device", "device", "device", "the paper's device in 3-D: gradient and pressure drop", 30),
     Case("relaxation", "stretching", "relaxation", "membranes: a stretched sphere goes back to its shape", 3),
