@@ -43,32 +43,46 @@ def write_summary(path: Path, trace: Trace, title: str) -> None:
         _draw_views(figure, rows[0], trace)
     else:
         _draw_channel(figure.add_subplot(rows[0]), trace)
-    upper, lower = (rows[k].subgridspec(1, 2) for k in (1, 2))
-    _draw_deformation(figure.add_subplot(upper[0]), trace)
-    _draw_velocity(figure.add_subplot(upper[1]), trace, "x")
-    _draw_velocity(figure.add_subplot(lower[0]), trace, "time")
-    _draw_centroid(figure.add_subplot(lower[1]), trace)
+    panels = [figure.add_subplot(place) for k in (1, 2) for place in rows[k].subgridspec(1, 2)]
+    if _sheared(trace):
+        _draw_shear(panels, trace)
+    else:
+        _draw_deformation(panels[0], trace)
+        _draw_velocity(panels[1], trace, "x")
+        _draw_velocity(panels[2], trace, "time")
+        _draw_centroid(panels[3], trace)
     figure.suptitle(title, fontsize=11)
     figure.savefig(path, dpi=130, format="png", metadata={"Software": None})
 
 
-def _moments(trace: Trace) -> list[int]:
-    """Return the snapshots at entry, in the middle and at the exit: centroid nearest to the three planes."""
+def _sheared(trace: Trace) -> bool:
+    return trace.config.fluid.shear_rate is not None
+
+
+def _moments(trace: Trace) -> dict[str, int]:
+    """Return the snapshots at entry, in the middle and at the exit: centroid nearest to the three planes.
+
+    A cell in shear goes nowhere: three times of it are shown.
+    """
+    if _sheared(trace):
+        last = len(trace.snapshots) - 1
+        return {"start": 0, "half-way": last // 2, "end": last}
     centre = np.interp(trace.snapshot_time, trace["time"], trace["x"])
     length = trace.config.channel.constriction_length
-    return [int(np.argmin(abs(centre - plane))) for plane in (0.0, length / 2, length)]
+    planes = {"entry": 0.0, "middle": length / 2, "exit": length}
+    return {name: int(np.argmin(abs(centre - plane))) for name, plane in planes.items()}
 
 
 def _draw_views(figure: Figure, place: SubplotSpec, trace: Trace) -> None:
     """Draw three views of the cell at entry, in the middle and at the exit."""
     shown = _moments(trace)
-    ends = [1e6 * np.array([trace.snapshots[k][:, 0].min(), trace.snapshots[k][:, 0].max()]) for k in shown]
+    ends = [1e6 * np.array([trace.snapshots[k][:, 0].min(), trace.snapshots[k][:, 0].max()]) for k in shown.values()]
     half = max(high - low for low, high in ends) / 2 + 1e6 * MARGIN
     across = 1e6 * max(trace.config.channel.height, trace.config.channel.depth)
     grid = place.subgridspec(3, 3, width_ratios=[2 * half, 2 * half, across])
-    top = max(float(np.quantile(areal_strain(trace, index), 0.99)) for index in shown)
+    top = max(float(np.quantile(areal_strain(trace, index), 0.99)) for index in shown.values())
     panels: list[Axes] = []
-    for row, (index, label) in enumerate(zip(shown, ("entry", "middle", "exit"), strict=True)):
+    for row, (label, index) in enumerate(shown.items()):
         for column, (title, view) in enumerate(VIEWS.items()):
             axes = figure.add_subplot(grid[row, column])
             middle = ends[row].mean()
@@ -83,9 +97,10 @@ def _draw_views(figure: Figure, place: SubplotSpec, trace: Trace) -> None:
 
 def _draw_channel(axes: Axes, trace: Trace) -> None:
     draw_outline_of_channel(axes, trace, make_channel(trace.config.channel, trace.config.numerics.dx))  # pyright: ignore[reportArgumentType] (frozen, so hashable)
-    shown = [(0, "#999999", "start"), *zip(_moments(trace), COLOURS, ("entry", "middle", "exit"), strict=True)]
-    shown.append((len(trace.snapshots) - 1, "#CC79A7", "end"))
-    for index, colour, label in shown:
+    moments = {"start": 0} | _moments(trace) | {"end": len(trace.snapshots) - 1}
+    colours = dict(zip(_moments(trace), COLOURS, strict=True)) | {"start": "#999999", "end": "#CC79A7"}
+    for label, index in moments.items():
+        colour = colours[label]
         ring = 1e6 * np.vstack([trace.snapshots[index], trace.snapshots[index][:1]])
         axes.plot(
             ring[:, 0], ring[:, 1], color=colour, lw=1.6, label=f"{label}, {1e3 * trace.snapshot_time[index]:.3g} ms"
@@ -135,6 +150,27 @@ def stadium_index(diameter: float, gap: float) -> float | None:
         return None
     length = gap + np.pi * (diameter**2 - gap**2) / (4 * gap)
     return float((length - gap) / (length + gap))
+
+
+def _draw_shear(panels: list[Axes], trace: Trace) -> None:
+    """Draw shape, extents and what the membrane holds over the time, in which shear is counted."""
+    rate = float(trace.config.fluid.shear_rate or 0.0)
+    sheared = rate * trace["time"]
+    for axes in panels:
+        axes.grid(alpha=0.3)
+        axes.set_xlabel("shear rate × time")
+    major, minor = trace["major_axis"], trace["minor_axis"]
+    panels[0].plot(sheared, (major - minor) / (major + minor), color=COLOURS[0])
+    panels[0].set_ylabel("Taylor's deformation of the\nellipse of equal moments")
+    for name, text, colour in zip(("length", "height"), ("along the flow", "across"), COLOURS, strict=False):
+        panels[1].plot(sheared, 1e6 * trace[name], color=colour, label=text)
+    panels[1].set_ylabel("extent (µm)")
+    panels[1].legend(fontsize=7, frameon=False)
+    skin = trace["surface" if trace.config.numerics.dimension == 3 else "perimeter"]
+    panels[2].plot(sheared, 100 * (skin / skin[0] - 1), color=COLOURS[0])
+    panels[2].set_ylabel("growth of the membrane (%)")
+    panels[3].plot(sheared, 1e6 * trace["y"], color=COLOURS[0])
+    panels[3].set_ylabel("centroid y (µm)")
 
 
 def _draw_velocity(axes: Axes, trace: Trace, against: str) -> None:

@@ -11,8 +11,9 @@ from sim import mesh
 from sim.cases import Curve, Result, Row, Tick, relative
 from sim.cases.flow import Flow, relaxation_time, viscosity
 from sim.cases.reference import read_reference
-from sim.fluid import set_box, step
+from sim.fluid import set_pieces, step
 from sim.kernels import trilinear
+from sim.kernels.pieces import mark
 from sim.lattice import D3Q19
 from sim.trilinear import Stencil, read_flow
 
@@ -71,11 +72,11 @@ def drag(friction: float, precision: str, tick: Tick) -> float:
     velocity[0] = 0.7 * SPEED
     flow.set_populations(np.ones(velocity.shape[1:]), velocity)
     model, fluid, stencil = flow.model, flow.fluid, Stencil(len(x), flow.model)
-    set_box(model, fluid, np.floor(x.min(axis=0)).astype(int) - 1, np.ceil(x.max(axis=0)).astype(int) + 1)
+    mark(x, 0, 1, np.zeros(3, dtype=bool), model.grid.interior, model.grid.shape, fluid.touched)
+    set_pieces(model, fluid)
     still, force = np.zeros_like(x), np.zeros_like(x)
     steps = 2 * round(SETTLING * PERIOD**2 / (4 * np.pi**2 * nu) / 2)
     for count in range(steps):
-        _kernels.clear(stencil.corner, *fluid.force)
         read_flow(stencil, x, model, fluid)
         force[:] = 0.0
         _kernels.rub(stencil.corner, stencil.share, *fluid.velocity, still, friction, 1.0, force, *fluid.force)
