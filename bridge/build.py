@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import tyro
 
 from bridge.command import Exit, InputError, check_output, parse_arguments, print_json, progress, run_command, say
-from bridge.options import CellOptions, OpticsOptions, given, microscope_of
+from bridge.options import CellOptions, OpticsOptions, look_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -300,6 +300,8 @@ class Arguments:
     """Edge of the pictures (px); they always show 48 µm, so that a pixel measures 48 µm over this."""
     microscope: str = "te2000"
     """Set-up: `te2000`, the paper's as far as inferred, `rtdc`, a deformability cytometer, or a .toml file."""
+    look: Path | None = None
+    """Look that `bridge.render --match` has written (.toml), in place of --microscope and of the cells' classes."""
     append: bool = False
     """Add to the dataset if there is one; runs that it holds are passed over."""
     seed: int = 0
@@ -322,7 +324,7 @@ def main(argv: list[str]) -> int:
     if arguments.seed < 0:
         raise InputError(f"--seed = {arguments.seed}: must not be negative")
     check_output(arguments.out, ".h5", ".hdf5")
-    microscope = microscope_of(arguments.microscope, arguments.optics)
+    microscope, optics = look_of(arguments.look, arguments.microscope, arguments.optics, arguments.cell)
     runs = find_runs(arguments.runs)
     skipped: list[str] = []
     facts = _Facts()
@@ -333,7 +335,7 @@ def main(argv: list[str]) -> int:
 
     with progress("pictures", arguments.quiet) as bar, _writer(arguments) as writer:
         before = len(writer.cells)
-        known, optics = frozenset(writer.cells), given(arguments.cell)
+        known = frozenset(writer.cells)
         for part in build(runs, arguments.size, arguments.seed, skip, bar.update, known, microscope, optics):
             writer.append(part)
             facts.add(part)

@@ -58,13 +58,13 @@ def _kept(channel: Any, microscope: Microscope, grid: Grid) -> tuple[np.ndarray,
     light = bright_field(field, pixel, microscope, defocus, max(_DIRECTIONS, microscope.directions))
     light = light[top : top + grid.shape[0] * fine, left : left + grid.shape[1] * fine]
     shade = wall_shade(channel, Grid(grid.x0, grid.y0, pixel, light.shape), microscope)
-    light, shade = (_camera_pixels(one, grid.shape, fine) for one in (light, shade))
+    light, shade = (camera_pixels(one, grid.shape, fine) for one in (light, shade))
     light.setflags(write=False)
     shade.setflags(write=False)
     return light, shade
 
 
-def _camera_pixels(light: np.ndarray, shape: tuple[int, int], fine: int) -> np.ndarray:
+def camera_pixels(light: np.ndarray, shape: tuple[int, int], fine: int) -> np.ndarray:
     """Return light on fine pixels averaged over the camera's pixels (rows, columns)."""
     return light.reshape(shape[0], fine, shape[1], fine).mean(axis=(1, 3), dtype=np.float32)
 
@@ -120,7 +120,7 @@ def change(
     else:
         with_cell, without = bright_field(np.stack([seen, walls]), pixel, microscope, scene.defocus)
         difference = with_cell - without
-    light = _camera_pixels(difference, (size[1], size[0]), fine)
+    light = camera_pixels(difference, (size[1], size[0]), fine)
     ramps = (_ramp(a, s, lo, hi, r) for a, s, lo, hi, r in zip(first, size, low, high, reach, strict=True))
     along, across = ramps
     light = _blurred(light * across[:, None] * along, shift)

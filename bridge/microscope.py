@@ -164,34 +164,42 @@ def read_microscope(source: str, overrides: Mapping[str, Any] | None = None) -> 
     InputError
         If the source is unknown or malformed, or a value is out of its range.
     """
-    values: dict[str, Any] = {}
     if source in MICROSCOPES:
-        values = asdict(MICROSCOPES[source])
-    elif source.endswith(".toml"):
-        values = _read_toml(Path(source))
-    else:
-        close = difflib.get_close_matches(source, MICROSCOPES, 1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise InputError(f"--microscope = {source!r}: {hint}choose {', '.join(MICROSCOPES)} or give a .toml file")
-    given = {name: value for name, value in (overrides or {}).items() if value is not None}
-    try:
-        return Microscope(**(values | given))
-    except ValidationError as error:
-        raise InputError(explain(error, Microscope, f"microscope {source}")) from error
+        return microscope_from(asdict(MICROSCOPES[source]), f"microscope {source}", overrides)
+    if source.endswith(".toml"):
+        return microscope_from(read_toml(Path(source)), source, overrides)
+    close = difflib.get_close_matches(source, MICROSCOPES, 1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise InputError(f"--microscope = {source!r}: {hint}choose {', '.join(MICROSCOPES)} or give a .toml file")
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from error
+def microscope_from(values: Mapping[str, Any], where: str, overrides: Mapping[str, Any] | None = None) -> Microscope:
+    """Return the microscope of some values by field, some replaced; arguments as for `read_microscope`.
+
+    Raises
+    ------
+    InputError
+        If a field is unknown or a value out of its range; `where` it stands opens the message.
+    """
     known = [field.name for field in fields(Microscope)]
     for name in values:
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
-            raise InputError(f"{path}: {name}: unknown key; {hint}")
-    return values
+            raise InputError(f"{where}: {name}: unknown key; {hint}")
+    given = {name: value for name, value in (overrides or {}).items() if value is not None}
+    try:
+        return Microscope(**(dict(values) | given))
+    except ValidationError as error:
+        raise InputError(explain(error, Microscope, where)) from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the tables of a TOML file of a user, or raise InputError."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: not valid TOML: {error}") from error
 
 
 def explain(error: ValidationError, kind: type, where: str) -> str:

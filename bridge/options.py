@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, field, fields, make_dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
@@ -43,9 +44,24 @@ else:
     CellOptions = _options("CellOptions", CellOptics, "Values that take the place of the cell's class's.")
 
 
-def microscope_of(source: str, options: Any) -> Microscope:
-    """Return the microscope named on a command line, with the values given there."""
-    return read_microscope(source, asdict(options))
+def look_of(look: Path | None, microscope: str, optics: Any, cell: Any) -> tuple[Microscope, dict[str, Any]]:
+    """Return the microscope and the values of the cells' optics that a command line asks for.
+
+    Parameters
+    ----------
+    look
+        Look that takes the place of the named microscope; None for the latter.
+    microscope
+        Name or file.
+    optics, cell
+        Values given one by one: `OpticsOptions` and `CellOptions`.
+    """
+    if look is None:
+        return read_microscope(microscope, asdict(optics)), given(cell)
+    from bridge.look_file import read_look
+
+    scope, values = read_look(look, asdict(optics))
+    return scope, values | given(cell)
 
 
 def given(options: Any) -> dict[str, Any]:

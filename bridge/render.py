@@ -1,4 +1,7 @@
-"""``python -m bridge.render RUN --out picture.png --video film.mp4``: a run through the microscope model."""
+"""``python -m bridge.render RUN --out picture.png --video film.mp4``: a run through the microscope model.
+
+``python -m bridge.render --match recording.png --out match.png``: the model fitted to a real frame.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,9 @@ from bridge.command import (
     replacing,
     run_command,
     say,
+    write_text,
 )
-from bridge.options import CellOptions, OpticsOptions, given, microscope_of
+from bridge.options import CellOptions, OpticsOptions, look_of
 
 if TYPE_CHECKING:
     from bridge.film import Film
@@ -37,8 +41,8 @@ _DEEP = (".tif",)  # films that hold more than 8 bits
 class Arguments:
     """Picture a run as the microscope model sees it: a camera frame of the whole channel, a film of the squeeze."""
 
-    run: Annotated[Path, tyro.conf.Positional]
-    """Run folder, as `python -m sim.run` writes it."""
+    run: Annotated[Path | None, tyro.conf.Positional] = None
+    """Run folder, as `python -m sim.run` writes it; none with --match."""
     out: Path | None = None
     """Picture to write (.png); the truth of it goes beside it: axes, velocity as .csv; these, outline, mask as .h5."""
     video: Path | None = None
@@ -49,6 +53,11 @@ class Arguments:
     """Width of the picture (px); 0: that of the camera."""
     microscope: str = "te2000"
     """Set-up: `te2000`, the paper's as far as inferred, `rtdc`, a deformability cytometer, or a .toml file."""
+    look: Path | None = None
+    """Look that --match has written (.toml), in place of --microscope and of the cell's class."""
+    match: Path | None = None
+    """Recording of a real channel: fit the microscope to its first frame; draws frame, model and profiles into --out
+    and writes the look beside it (.toml). --pixel-size is the recording's."""
     frame_rate: float | None = None
     """Frames per second of the film's camera (Hz); by default such that the run gives 200 frames."""
     playback: float = 25.0
@@ -68,11 +77,15 @@ class Arguments:
 def main(argv: list[str]) -> int:
     """Run the command; see `Arguments`."""
     arguments = parse_arguments(Arguments, "bridge.render", argv)
-    microscope = microscope_of(arguments.microscope, arguments.optics)
+    microscope, optics = look_of(arguments.look, arguments.microscope, arguments.optics, arguments.cell)
     _check(arguments, microscope)
+    if arguments.match is not None:
+        return _match(arguments.match, microscope, arguments)
     from bridge.body import DEPTH_RULE
     from sim.trace import read_trace
 
+    if arguments.run is None:
+        raise InputError("no run given; name a run folder, or a recording with --match")
     trace = read_trace(arguments.run)
     if trace.config.channel.length * trace.config.channel.height / microscope.pixel_size**2 > _MOST_PIXELS:
         raise InputError(
@@ -83,9 +96,9 @@ def main(argv: list[str]) -> int:
         say(f"a 2-D run; depth: {DEPTH_RULE}", arguments.quiet)
         summary["depth"] = DEPTH_RULE
     if arguments.out:
-        summary |= _write_picture(arguments.out, trace, microscope, arguments)
+        summary |= _write_picture(arguments.out, trace, microscope, optics, arguments)
     if arguments.video:
-        summary |= _write_film(arguments.video, trace, microscope, arguments)
+        summary |= _write_film(arguments.video, trace, microscope, optics, arguments)
     if arguments.json:
         print_json(summary)
     return Exit.DONE
@@ -94,6 +107,8 @@ def main(argv: list[str]) -> int:
 def _check(arguments: Arguments, microscope: Microscope) -> None:
     if arguments.out is None and arguments.video is None:
         raise InputError("nothing to write; name a picture with --out picture.png or a film with --video film.mp4")
+    if arguments.match is not None and (arguments.run is not None or arguments.video is not None or not arguments.out):
+        raise InputError("--match: takes no run and no --video, and writes to --out match.png")
     if arguments.size and not 16 <= arguments.size <= 16384:
         raise InputError(f"--size = {arguments.size} px: choose 16 to 16384, or 0 for that of the camera")
     if arguments.seed < 0:
@@ -117,7 +132,9 @@ def _check(arguments: Arguments, microscope: Microscope) -> None:
         raise InputError("--out and --video: their truth would have the same name; choose different ones")
 
 
-def _write_picture(out: Path, trace: Trace, microscope: Microscope, arguments: Arguments) -> dict[str, Any]:
+def _write_picture(
+    out: Path, trace: Trace, microscope: Microscope, optics: dict[str, Any], arguments: Arguments
+) -> dict[str, Any]:
     import numpy as np
     from PIL import Image
 
@@ -125,7 +142,7 @@ def _write_picture(out: Path, trace: Trace, microscope: Microscope, arguments: A
     from bridge.truth import Truth
     from bridge.views import frame, whole_channel
 
-    scene = draw_scene(trace, microscope, arguments.seed, given(arguments.cell))
+    scene = draw_scene(trace, microscope, arguments.seed, optics)
     shot = frame(trace, arguments.moment, scene, microscope)
     if shot is None:
         raise InputError(
@@ -143,7 +160,7 @@ def _write_picture(out: Path, trace: Trace, microscope: Microscope, arguments: A
     truth = Truth()
     list(truth.watch([shot]))
     grid = whole_channel(trace.config.channel, microscope.pixel_size)
-    truth.write(out.with_suffix(""), {"x0": grid.x0, "y0": grid.y0} | _about(trace, microscope, arguments))
+    truth.write(out.with_suffix(""), {"x0": grid.x0, "y0": grid.y0} | _about(trace, microscope, optics, arguments))
     say(
         f"{out}: {pixels.shape[1]} x {pixels.shape[0]} px, {pixel_size * 1e6:.3g} µm each; truth in "
         f"{out.with_suffix('.csv').name} and {out.with_suffix('.h5').name}",
@@ -153,10 +170,41 @@ def _write_picture(out: Path, trace: Trace, microscope: Microscope, arguments: A
     return {"out": str(out), "moment": arguments.moment, **size}
 
 
-def _about(trace: Trace, microscope: Microscope, arguments: Arguments) -> dict[str, Any]:
+def _match(path: Path, microscope: Microscope, arguments: Arguments) -> int:
+    """Fit the microscope to a recording's first frame; write figure and look."""
+    from bridge.look_file import look_text
+    from bridge.match import match, pictured
+    from bridge.match_figure import write_match
+    from bridge.real_frame import read_frame
+    from bridge.video import first_frame
+    from sim.config import ChannelConfig
+
+    assert arguments.out is not None
+    frame = read_frame(first_frame(path), microscope.pixel_size, ChannelConfig().depth)
+    with progress("fit", arguments.quiet) as bar:
+        found = match(frame, microscope, bar.update)
+    correlations = ", ".join(f"{name} {value:.3f}" for name, value in found.correlation.items())
+    heading = (
+        f"Fitted to {path.name} by bridge.render --match. Correlation of the profiles: {correlations}.\n"
+        "A cell's index is that of a body as deep as a two-dimensional run's; its depth is not seen in one frame."
+    )
+    look = arguments.out.with_suffix(".toml")
+    write_match(arguments.out, found, pictured(found, arguments.seed), path.name)
+    write_text(look, look_text(found.microscope, found.cell, heading))
+    if not found.cell:
+        say("no cell in the constriction: walls, background and noise are fitted, the cell's index is not")
+    say(f"{arguments.out}: frame, model and profiles (correlation: {correlations}); look in {look}", arguments.quiet)
+    if arguments.json:
+        values = {"microscope": asdict(found.microscope), "cell": found.cell}
+        print_json({"out": str(arguments.out), "look": str(look), "correlation": found.correlation} | values)
+    return Exit.DONE
+
+
+def _about(trace: Trace, microscope: Microscope, optics: dict[str, Any], arguments: Arguments) -> dict[str, Any]:
     """Return what holds for all pictures of a run, SI."""
     from bridge.looks import optics_of
 
+    assert arguments.run is not None
     return {
         "run": arguments.run.resolve().name,
         "seed": arguments.seed,
@@ -164,11 +212,13 @@ def _about(trace: Trace, microscope: Microscope, arguments: Arguments) -> dict[s
         "kb": trace.config.cell.kb,
         "pixel_size": microscope.pixel_size,
         "microscope": json_.dumps(asdict(microscope)),
-        "cell_optics": json_.dumps(asdict(optics_of(trace.config.name, given(arguments.cell)))),
+        "cell_optics": json_.dumps(asdict(optics_of(trace.config.name, optics))),
     }
 
 
-def _write_film(path: Path, trace: Trace, microscope: Microscope, arguments: Arguments) -> dict[str, Any]:
+def _write_film(
+    path: Path, trace: Trace, microscope: Microscope, optics: dict[str, Any], arguments: Arguments
+) -> dict[str, Any]:
     from bridge.truth import Truth
     from bridge.video import video_writer
 
@@ -178,7 +228,7 @@ def _write_film(path: Path, trace: Trace, microscope: Microscope, arguments: Arg
         arguments.frame_rate,
         arguments.seed,
         arguments.optics.exposure is not None,
-        given(arguments.cell),
+        optics,
     )
     if len(film.times) > _MOST_FRAMES:
         raise InputError(
@@ -201,7 +251,7 @@ def _write_film(path: Path, trace: Trace, microscope: Microscope, arguments: Arg
         "x0": film.grid.x0,
         "y0": film.grid.y0,
     }
-    truth.write(path.with_suffix(""), about | _about(trace, film.microscope, arguments))
+    truth.write(path.with_suffix(""), about | _about(trace, film.microscope, optics, arguments))
     inside = film.frame_rate * _transition(trace)
     say(
         f"{path}: {len(film.times)} frames of {columns} x {rows} px, {film.grid.pixel_size * 1e6:.3g} µm each, "

@@ -132,6 +132,23 @@ class Clip:
         return np.clip(frame, 0, 65535).astype(np.uint16 if wide else np.uint8)
 
 
+def first_frame(path: Path) -> np.ndarray:
+    """Return the first frame (rows, columns) of a recording, or a single picture, uint8 or uint16.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be read.
+    """
+    if path.suffix.lower() in _PICTURES and path.suffix.lower() not in _STACKS and path.is_file():
+        from bridge.formats.miml_csv import read_picture
+
+        return read_picture(path, str(path))
+    if not path.exists():
+        raise DatasetError(f"{path}: no such file")
+    return next(iter(Clip(path)))
+
+
 def is_recording(path: Path) -> bool:
     """Return whether a path is what `Clip` reads: a video, a stack, or a folder of pictures without a table."""
     if path.is_dir():

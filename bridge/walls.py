@@ -39,6 +39,8 @@ class Walls(NamedTuple):
     """Row of the wall at smaller rows in the middle of each column (columns,)."""
     lower: np.ndarray
     """Row of the other wall (columns,)."""
+    tapers: tuple[float, float]
+    """Columns where the taper before the constriction begins and where the one after it ends."""
 
     def within(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return which points, in pixels, lie between the walls."""
@@ -71,18 +73,19 @@ def find_walls(level: np.ndarray, pixel_size: float) -> Walls:
     axis = _axis(dark)
     upper, lower = _deepest(dark[:axis]), axis + _deepest(dark[axis:])
     off = _OFF / pixel_size
-    start = _start(lower - upper, pixel_size)
+    seen = lower - upper
+    start = _start(seen, pixel_size)
     for _ in range(_AGAIN):
         start, tilt, half = _fitted(upper, lower, start, off)
         upper, lower = (_deepest(dark, wall, off) for wall in (tilt - half, tilt + half))
     fit, tilt, half = _fitted(upper, lower, start, off)
-    if (np.abs(lower - upper - 2 * half) < off).mean() < _FITS or not fit[1] < fit[2] or fit[5] < 2:
+    if (np.abs(seen - 2 * half) < off).mean() < _FITS or not fit[1] < fit[2] or fit[5] < 2:
         raise _refused()
     columns = np.arange(level.shape[1]) + 0.5
     inside = (columns > fit[1]) & (columns < fit[2])
     middle = float(np.median((upper + lower)[inside]) / 2)
     constriction = Constriction(float(fit[1]), float(fit[2]), middle, float(fit[5]))
-    return Walls(constriction, tilt - half, tilt + half)
+    return Walls(constriction, tilt - half, tilt + half, (float(fit[0]), float(fit[3])))
 
 
 def _refused() -> DatasetError:
