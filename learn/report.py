@@ -1,4 +1,4 @@
-"""One self-contained page of a run, a sweep, a training or a comparison: ``python -m learn.report DIR``."""
+"""One self-contained page of a run, sweep, training, comparison or reproduction: ``python -m learn.report DIR``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Arguments:
     """Write one HTML page of a finished folder that needs no network and nothing beside it."""
 
     folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
-    """What a command left: a run folder, a sweep, a training, figures and tables of a comparison."""
+    """What a command left: a run folder, a sweep, a training, figures and tables of a comparison, a reproduction."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="(default: DIR/report.html)")] = None
     """Page to write (.html)."""
     json: bool = False
@@ -66,7 +66,10 @@ def make_page(folder: Path) -> Page:
         If it holds nothing that is known, or something unfinished or damaged.
     """
     from bridge.runs import is_run
+    from learn.report_reproduction import is_reproduction, reproduction_page
 
+    if is_reproduction(folder):
+        return reproduction_page(folder)
     if is_run(folder):
         from learn.report_run import run_page
 

@@ -33,6 +33,8 @@ class Cell:
     key: float | str
     mark: str = ""
     """``good``, ``bad``, ``fitted`` or empty."""
+    note: str = ""
+    """What stands below it in small letters."""
 
 
 @dataclass(frozen=True)
