@@ -174,6 +174,11 @@ def _pictured(
     def one(run: Path) -> tuple[Trace, dict[str, View | None]] | Exception:
         try:
             trace = read_trace(run)
+            if trace.others:
+                raise InputError(
+                    f"{run}: {len(trace.together)} cells in one channel, and each row of a Dataset is of one alone; "
+                    "leave this run out (bridge.render films it)"
+                )
             scene = draw_scene(trace, microscope, seed, optics)
             return trace, {view: crop(trace, view, scene, microscope, size) for view in VIEWS}
         except (InputError, OSError) as error:

@@ -142,8 +142,8 @@ def _write_picture(
     from bridge.truth import Truth
     from bridge.views import frame, whole_channel
 
-    scene = draw_scene(trace, microscope, arguments.seed, optics)
-    shot = frame(trace, arguments.moment, scene, microscope)
+    scene, *others = (draw_scene(one, microscope, arguments.seed, optics) for one in trace.together)
+    shot = frame(trace, arguments.moment, scene, microscope, others)
     if shot is None:
         raise InputError(
             f"{arguments.run}: the cell never gets there ({trace.outcome.name}: {trace.outcome.value}); "
@@ -317,8 +317,9 @@ def make_film(
     microscope = replace(microscope, exposure=min(microscope.exposure, 1 / frame_rate))
     grid = whole_channel(trace.config.channel, microscope.pixel_size)
     seeds = (seed, int(trace.config.digest(), 16))
-    actor = Actor(motion, draw_scene(trace, microscope, seed, optics))
-    return Film((actor,), trace.config.channel, microscope, grid, frame_rate, seeds)
+    actors = [Actor(motion, draw_scene(trace, microscope, seed, optics))]
+    actors += [Actor(Motion(one), draw_scene(one, microscope, seed, optics)) for one in trace.others]
+    return Film(actors, trace.config.channel, microscope, grid, frame_rate, seeds)
 
 
 if __name__ == "__main__":

@@ -51,11 +51,11 @@ def draw_scene(trace: Trace, microscope: Microscope, seed: int, optics: Mapping[
     from bridge.looks import optics_of
     from bridge.path import radius_of
 
-    root = np.random.SeedSequence([seed, int(trace.config.digest(), 16)])
+    root = np.random.SeedSequence([seed, int(trace.config.digest(), 16), *([trace.number] if trace.number else [])])
     look, *noise = root.spawn(1 + len(MOMENTS))
     rng = np.random.default_rng(look)
     radius = radius_of(trace.snapshots[0], trace.faces)
-    body = draw_body(optics_of(trace.config.name, optics), radius, rng, _nucleus_at_rest(trace, radius))
+    body = draw_body(optics_of(trace.label, optics), radius, rng, _nucleus_at_rest(trace, radius))
     lamp = Lamp.draw(microscope, rng)
     defocus = float(rng.normal(microscope.defocus, microscope.defocus_spread)) * microscope.has("defocus")
     return Scene(_left_out(body, microscope), lamp, defocus, tuple(noise))

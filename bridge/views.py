@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -106,7 +107,13 @@ def crop(trace: Trace, which: str, scene: Scene, microscope: Microscope, size: i
 
 
 def _seen(
-    trace: Trace, index: int, which: str, scene: Scene, look: Look, part: tuple[int, int, int] | None = None
+    trace: Trace,
+    index: int,
+    which: str,
+    scene: Scene,
+    look: Look,
+    part: tuple[int, int, int] | None = None,
+    others: Sequence[Scene] = (),
 ) -> np.ndarray:
     """Return what the camera shows of a snapshot, on all its pixels or on a square (top, left, edge) of them."""
     from bridge.body import Grid
@@ -116,9 +123,10 @@ def _seen(
     top, left, rows, columns = (0, 0, *grid.shape) if part is None else (part[0], part[1], part[2], part[2])
     light, shade = (a[top : top + rows, left : left + columns] for a in empty_channel(*look))
     here = Grid(grid.x0 + left * grid.pixel_size, grid.y0 + top * grid.pixel_size, grid.pixel_size, (rows, columns))
-    added, window = change(pose(trace, index), scene, look._replace(grid=here), velocity(trace, index))
     light = light.copy()
-    light[window] += added
+    for one, its in zip((trace, *trace.others), (scene, *others), strict=False):
+        added, window = change(pose(one, index), its, look._replace(grid=here), velocity(one, index))
+        light[window] += added
     rng = np.random.default_rng(scene.noise[MOMENTS.index(which)])
     return camera(light * shade * scene.lamp.on(here), look.microscope, rng)
 
@@ -146,14 +154,28 @@ def _field_of_crops(channel: ChannelConfig, pixel_size: float) -> Grid:
     return grid._replace(x0=x0, y0=y0, shape=(grid.shape[0] + 2 * more, grid.shape[1] + 2 * more))
 
 
-def frame(trace: Trace, which: str, scene: Scene, microscope: Microscope) -> Shot | None:
-    """Return the camera frame of the whole channel at a moment and its truth, or None if the run lacks it."""
+def frame(trace: Trace, which: str, scene: Scene, microscope: Microscope, others: Sequence[Scene] = ()) -> Shot | None:
+    """Return the camera frame of the whole channel at a moment and its truth, or None if the run lacks it.
+
+    Parameters
+    ----------
+    trace
+        The run.
+    which
+        One of `MOMENTS`, of several cells that of the first.
+    scene, microscope
+        The cell's look and what it is looked at with.
+    others
+        The looks of the other cells of the run, which are left out without.
+    """
     index = moment(trace, which)
     if index is None:
         return None
     channel = trace.config.channel
     grid = whole_channel(channel, microscope.pixel_size)
-    image = _seen(trace, index, which, scene, Look(channel, microscope, grid))
-    mine = seen(pose(trace, index), velocity(trace, index), grid)
-    truth = {"frame": 0, "cell": 0, "time": float(trace.snapshot_time[index]), **mine.row}
-    return Shot(image, mask_of(mine.covered), [truth], [mine.outline])
+    image = _seen(trace, index, which, scene, Look(channel, microscope, grid), others=others)
+    shown = [seen(pose(one, index), velocity(one, index), grid) for one in trace.together[: 1 + len(others)]]
+    about = {"frame": 0, "time": float(trace.snapshot_time[index])}
+    truth = [about | {"cell": number} | one.row for number, one in enumerate(shown)]
+    covered = np.max([one.covered for one in shown], axis=0)
+    return Shot(image, mask_of(covered), truth, [one.outline for one in shown])

@@ -9,12 +9,12 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from sim.channel import Channel
-from sim.config import SimulationConfig
+from sim.config import CellConfig, SimulationConfig
 from sim.contact import Contact
 from sim.kernels.ibm import missed_velocity
 from sim.oif import Oif, make_oif
 from sim.oifconfig import OifConfig
-from sim.shape import Body, bodies, ellipse_diameters, node_size
+from sim.shape import Body, bodies, ellipse_diameters, node_size, start_order
 from sim.shell import Law, Shell, make_shell
 from sim.softsphere import SoftSphere, make_soft_sphere
 from sim.units import Units
@@ -52,10 +52,13 @@ class Membrane:
         Which of the run's nodes belong to it.
     law
         What holds it together.
+    cell
+        Number of the cell in the configuration, from 0, whose outer membrane or nucleus it is.
     """
 
     nodes: slice
     law: Ring | Shell | Oif = field(repr=False)
+    cell: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class CellModel:
     Attributes
     ----------
     membranes
-        In the order of their nodes.
+        In the order of their nodes: cell by cell in the order of their start, each from the outside to the inside.
     start
         Nodes at the start (V, d), lattice positions.
     distance
@@ -118,13 +121,13 @@ class CellModel:
     inertia: Inertia | None = None
 
 
-def wall_pressure(config: SimulationConfig, pressure_drop: float) -> float:
-    """Return kw (Pa): the pressure at which the wall's repulsion gives way altogether.
+def wall_pressure(cell: CellConfig, gap: float, pressure_drop: float) -> float:
+    """Return kw (Pa): the pressure at which the wall's repulsion of a cell gives way altogether; `gap` in m.
 
     Four times what can press a cell against the wall: the whole drive, and a membrane stretched by
     60 % (more than any cell here needs to pass) around the end caps of a cell in the gap.
     """
-    return 4 * (pressure_drop + 0.6 * config.cell.ks * 2 / config.channel.gap)
+    return 4 * (pressure_drop + 0.6 * cell.ks * 2 / gap)
 
 
 def make_cells(config: SimulationConfig, channel: Channel, units: Units, pressure_drop: float) -> CellModel:
@@ -140,26 +143,30 @@ def make_cells(config: SimulationConfig, channel: Channel, units: Units, pressur
         Drive over the whole channel, Pa.
     """
     numerics = config.numerics
-    parts = bodies(config)
-    ends = np.cumsum([len(part.nodes) for part in parts])
-    count = int(ends[-1])
+    cells = bodies(config)
+    owner = [number for number in start_order(config) for _ in cells[number]]
+    parts = [part for number in start_order(config) for part in cells[number]]
+    count = [len(part.nodes) for part in parts]
+    ends = np.cumsum(count)
     mobility = 0.0 if numerics.coupling == "no-slip" else units.friction / float(numerics.friction or np.inf)
-    size = node_size(config) / units.dx ** (numerics.dimension - 1)
     magic = numerics.magic if numerics.collision == "trt" else (numerics.tau - 0.5) ** 2
-    strength = wall_pressure(config, pressure_drop) / units.pressure * size
+    strength = []
+    for cell in config.all_cells:
+        size = node_size(cell, numerics) / units.dx ** (numerics.dimension - 1)
+        strength.append(wall_pressure(cell, config.channel.gap, pressure_drop) / units.pressure * size)
     return CellModel(
         membranes=tuple(
-            Membrane(slice(int(end) - len(part.nodes), int(end)), _law(part, units))
-            for end, part in zip(ends, parts, strict=True)
+            Membrane(slice(int(end) - len(part.nodes), int(end)), _law(part, units), cell)
+            for end, part, cell in zip(ends, parts, owner, strict=True)
         ),
         start=channel.to_lattice(np.concatenate([part.nodes + part.centre for part in parts])),
         distance=channel.distance,
-        wall_force=np.full(count, strength),
+        wall_force=np.repeat([strength[cell] for cell in owner], count),
         wall_range=numerics.wall_range / units.dx,
-        mobility=np.full(count, mobility),
+        mobility=np.full(int(ends[-1]), mobility),
         kernel=numerics.kernel,
         kink=missed_velocity(numerics.kernel, magic),
-        contact=Contact(strength, contact_range(config) / units.dx) if len(parts) > 1 else None,
+        contact=Contact(max(strength), contact_range(config) / units.dx) if len(parts) > 1 else None,
         inertia=make_inertia(config.cell.oif, config, channel, units) if config.cell.oif else None,
     )
 

@@ -9,6 +9,7 @@ from pydantic import Field, ModelWrapValidatorHandler, field_validator, model_va
 from sim.oifconfig import OifConfig, complete
 from sim.section import Section
 
+CLASS_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 Axis = Annotated[float, Field(gt=0)]
 
 
@@ -30,6 +31,8 @@ class NucleusConfig(Section):
 class CellConfig(Section):
     """The cell: a closed membrane of springs around the medium. In 2-D all constants are per metre of depth."""
 
+    name: str | None = Field(default=None, pattern=CLASS_NAME)
+    """Class of this cell, where that is not the run's `name` (-)."""
     diameter: float = Field(gt=0)
     """Diameter at rest, the largest of a shape that is no sphere (m)."""
     ks: float = Field(gt=0)

@@ -10,6 +10,7 @@ import numpy as np
 
 from sim.coupling import Cell, follow, spread
 from sim.files import new_hdf5, replacing
+from sim.trace import Outcome
 
 if TYPE_CHECKING:
     import h5py
@@ -36,9 +37,10 @@ def write_checkpoint(path: Path, model: Model, state: State, recorder: Recorder)
         file["f"] = state.fluid.f
         for name in _CELL:
             file[f"cell/{name}"] = getattr(state.cell, name)
-        names = list(recorder.rows[0])
-        file["rows"] = np.array([[row[name] for name in names] for row in recorder.rows])
+        names = list(recorder.cells[0].rows[0])
+        file["rows"] = np.array([[[row[name] for name in names] for row in one.rows] for one in recorder.cells])
         file["rows"].attrs["names"] = names
+        file["rows"].attrs["outcomes"] = ["" if one.outcome is None else one.outcome.name for one in recorder.cells]
         file["snapshots/time"] = np.array([time for time, _ in recorder.snapshots])
         file["snapshots/vertices"] = np.array([x for _, x in recorder.snapshots])
 
@@ -59,11 +61,13 @@ def read_checkpoint(path: Path, model: Model, state: State, recorder: Recorder) 
 
 def _restore(file: h5py.File, model: Model, state: State, recorder: Recorder) -> None:
     read = {name: np.asarray(file[f"cell/{name}"]) for name in _CELL}
-    rows, names = np.asarray(file["rows"]), np.asarray(file["rows"].attrs["names"]).tolist()
+    rows = np.asarray(file["rows"])
+    names, outcomes = (np.asarray(file["rows"].attrs[name]).tolist() for name in ("names", "outcomes"))
+    outcomes = [Outcome[name] if name else None for name in outcomes]
     times, vertices = np.asarray(file["snapshots/time"]), np.asarray(file["snapshots/vertices"])
     f = np.asarray(file["f"])
     steps, drive, slip = (np.asarray(file.attrs[name]).tolist() for name in ("steps", "drive", "cell"))
-    if f.shape != state.fluid.f.shape or read["x"].shape != state.cell.x.shape:
+    if f.shape != state.fluid.f.shape or read["x"].shape != state.cell.x.shape or len(rows) != len(outcomes):
         raise ValueError("not the arrays of this run")
     # From here on nothing can fail.
     state.fluid.f[:] = f
@@ -72,7 +76,8 @@ def _restore(file: h5py.File, model: Model, state: State, recorder: Recorder) ->
     state.drive.model = dataclasses.replace(state.drive.model, force=(force, *state.drive.model.force[1:]))
     _restore_cell(read, model, state)
     state.cell.slip, state.cell.wall_distance = slip
-    recorder.rows = [dict(zip(names, row, strict=True)) for row in rows.tolist()]
+    for one, samples, outcome in zip(recorder.cells, rows.tolist(), outcomes, strict=True):
+        one.rows, one.outcome = [dict(zip(names, row, strict=True)) for row in samples], outcome
     recorder.snapshots = list(zip(times.tolist(), vertices, strict=True))
 
 

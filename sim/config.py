@@ -9,14 +9,14 @@ import difflib
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from sim.cellconfig import CellConfig
+from sim.cellconfig import CLASS_NAME, CellConfig
 from sim.command import InputError
 from sim.fieldtext import explain, fields_of
 from sim.oifconfig import refuse_others
@@ -36,6 +36,7 @@ PRESENTATION = {
     "numerics": {"threads"},
     "channel": {"file"},
     "cell": {"mesh_file"},
+    "cells": {"__all__": {"mesh_file"}},
     "output": {"checkpoint_every"},
 }
 """Fields that change no result."""
@@ -202,17 +203,33 @@ class OutputConfig(Section):
 
 
 class SimulationConfig(Section):
-    """One cell through one channel."""
+    """One cell, or several, through one channel."""
 
-    name: str = Field(default="cell", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    name: str = Field(default="cell", pattern=CLASS_NAME)
     """Class of the cell; names the run folder and labels the cell (-)."""
     fluid: FluidConfig
     channel: ChannelConfig = ChannelConfig()
     cell: CellConfig
+    """The cell, of several the first."""
+    cells: tuple[CellConfig, ...] | None = None
+    """Several cells, written as a list of [[cells]] in the place of [cell] (-)."""
     numerics: NumericsConfig = NumericsConfig()
     output: OutputConfig = OutputConfig()
     seed: int = Field(default=0, ge=0)
-    """Draws the orientation of the mesh (-)."""
+    """Draws the orientation of the cells (-)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cell_or_cells(cls, values: Any) -> Any:
+        """Let `cell` be the first of several, and a list of one be that one."""
+        if not isinstance(values, dict) or values.get("cells") is None:
+            return values
+        cells, cell = values["cells"], values.get("cell")
+        if not isinstance(cells, (list, tuple)) or not cells:
+            raise ValueError("cells: a list of cells is expected; write each one as [[cells]]")
+        if cell is not None and cell != cells[0]:
+            raise ValueError("give either [cell] or a list of [[cells]], not both")
+        return values | {"cell": cells[0], "cells": cells if len(cells) > 1 else None}
 
     @model_validator(mode="after")
     def _shear_in_couette(self) -> SimulationConfig:
@@ -222,13 +239,15 @@ class SimulationConfig(Section):
 
     @model_validator(mode="after")
     def _goes_with_oif(self) -> SimulationConfig:
-        if self.cell.law == "oif":
+        if any(cell.law == "oif" for cell in self.all_cells):
+            if self.cells:
+                raise ValueError('law = "oif" is for one cell: give the cells another law, or leave one as [cell]')
             refuse_others(self)
         return self
 
     @model_validator(mode="after")
     def _stops_on_the_way(self) -> SimulationConfig:
-        stop, rear = self.output.stop_x, self.cell.start_x - self.cell.diameter / 2
+        stop, rear = self.output.stop_x, max(cell.start_x - cell.diameter / 2 for cell in self.all_cells)
         if stop is None:
             return self
         if self.channel.kind == "couette":
@@ -242,9 +261,20 @@ class SimulationConfig(Section):
             )
         return self
 
+    @property
+    def all_cells(self) -> tuple[CellConfig, ...]:
+        """The cells, be it one or several."""
+        return self.cells or (self.cell,)
+
+    def with_cells(self, cells: Sequence[CellConfig]) -> SimulationConfig:
+        """Return the configuration with other cells in the place of its own."""
+        return self.model_copy(update={"cell": cells[0], "cells": tuple(cells) if len(cells) > 1 else None})
+
     def digest(self) -> str:
         """Return 12 hex digits that name the physics: all but `PRESENTATION`, with `PHYSICS_VERSION`."""
         content = self.model_dump(exclude=PRESENTATION)
+        if self.cells is None:
+            del content["cells"]
         content["physics_version"] = PHYSICS_VERSION
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
@@ -252,13 +282,23 @@ class SimulationConfig(Section):
     def to_toml(self) -> str:
         """Return the configuration as TOML, fields in order, those left open omitted."""
         lines = [f"name = {_toml(self.name)}", f"seed = {self.seed}"]
-        for section in ("fluid", "channel", "cell", "numerics", "output"):
+        for section in ("fluid", "channel"):
+            lines += _toml_section(section, getattr(self, section).model_dump(exclude_none=True))
+        for cell in self.all_cells:
+            lines += _toml_section(
+                "cells" if self.cells else "cell", cell.model_dump(exclude_none=True), bool(self.cells)
+            )
+        for section in ("numerics", "output"):
             lines += _toml_section(section, getattr(self, section).model_dump(exclude_none=True))
         return "\n".join(lines) + "\n"
 
 
-def _toml_section(name: str, values: dict[str, Any]) -> list[str]:
-    lines = ["", f"[{name}]", *(f"{key} = {_toml(v)}" for key, v in values.items() if not isinstance(v, dict))]
+def _toml_section(name: str, values: dict[str, Any], one_of_several: bool = False) -> list[str]:
+    lines = [
+        "",
+        f"[[{name}]]" if one_of_several else f"[{name}]",
+        *(f"{key} = {_toml(v)}" for key, v in values.items() if not isinstance(v, dict)),
+    ]
     for key, inner in values.items():
         if isinstance(inner, dict):
             lines += _toml_section(f"{name}.{key}", inner)
@@ -314,6 +354,11 @@ def load_config(
             raise ConfigError(
                 f"{name}: {section} = {values[section]!r}: a section is expected; write it as [{section}]"
             )
+    if isinstance(values.get("cells"), list) and any(field.startswith("cell.") for field in overrides):
+        given = next(field for field in overrides if field.startswith("cell."))
+        raise ConfigError(
+            f"--{given}: {name} has {len(values['cells'])} cells; change the one you mean in its [[cells]]"
+        )
     if any(f"fluid.{drive}" in overrides for drive in DRIVES):
         values["fluid"] = {key: value for key, value in values.get("fluid", {}).items() if key not in DRIVES}
     for field, text in overrides.items():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from sim.config import CellConfig
-from sim.preflight import Flight
+from sim.preflight import Flight, cell_numbers
 
 
 def memory_bytes(flight: Flight) -> int:
@@ -19,11 +20,9 @@ def memory_bytes(flight: Flight) -> int:
 def describe(flight: Flight) -> str:
     """Return the checks and the operating point as lines of text."""
     config, n = flight.config, flight.numbers
-    cell, channel, numerics = config.cell, config.channel, config.numerics
-    lines = [
-        f"{config.name}: D = {1e6 * cell.diameter:.3g} µm{_shape(cell)}, D/gap = {n['confinement']:.2f}, "
-        f"{_membrane(flight)}",
-        _moduli(flight),
+    channel, numerics = config.channel, config.numerics
+    lines = [line for number in range(len(config.all_cells)) for line in _cell(flight, number)]
+    lines += [
         _drive(flight),
         f"channel ({channel.kind}, {numerics.dimension}-D): {1e15 * n['channel_volume_m3']:.4g} pl "
         f"at {1e6 * channel.depth:.3g} µm depth, walls {1e12 * n['wall_area_m2']:.4g} µm², "
@@ -45,6 +44,19 @@ def describe(flight: Flight) -> str:
     return "\n".join(lines)
 
 
+def _cell(flight: Flight, number: int) -> list[str]:
+    """Return what is to be said of one cell."""
+    config, cell = flight.config, flight.config.all_cells[number]
+    n = cell_numbers(flight, cell)
+    which = f" cell {number + 1} of {len(config.all_cells)}" if config.cells else ""
+    start = f", starts at x = {1e6 * cell.start_x:.4g} µm" if config.cells else ""
+    return [
+        f"{cell.name or config.name}{which}: D = {1e6 * cell.diameter:.3g} µm{_shape(cell)}, "
+        f"D/gap = {n['confinement']:.2f}, {_membrane(cell, config.numerics.dimension, n)}{start}",
+        _moduli(n),
+    ]
+
+
 def _shape(cell: CellConfig) -> str:
     if cell.mesh_file is not None:
         return f" (shape of {Path(cell.mesh_file).name})"
@@ -53,9 +65,8 @@ def _shape(cell: CellConfig) -> str:
     return "" if cell.rest_shape == "sphere" else f" ({cell.rest_shape})"
 
 
-def _membrane(flight: Flight) -> str:
-    cell, n = flight.config.cell, flight.numbers
-    law = cell.law if flight.config.numerics.dimension == 3 else "ring of springs"
+def _membrane(cell: CellConfig, dimension: int, n: Mapping[str, float]) -> str:
+    law = cell.law if dimension == 3 else "ring of springs"
     return (
         f"{law}, Ks = {1e3 * cell.ks:.3g} mN/m, Kb = {cell.kb:.3g} J, "
         f"{n['membrane_nodes']:.0f} nodes about {1e6 * n['membrane_spacing_m']:.2g} µm apart" + _nucleus(cell)
@@ -68,8 +79,7 @@ def _nucleus(cell: CellConfig) -> str:
     return f"; nucleus {1e6 * cell.nucleus.diameter:.3g} µm, Ks = {1e3 * cell.nucleus.ks:.3g} mN/m"
 
 
-def _moduli(flight: Flight) -> str:
-    n = flight.numbers
+def _moduli(n: Mapping[str, float]) -> str:
     foeppl = n.get("foeppl_von_karman_number")
     return (
         f"moduli: Gs = √3/4 Ks = {1e3 * n['shear_modulus_n_per_m']:.3g} mN/m, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -21,12 +21,16 @@ def explain(error: ValidationError, where: str, root: type[BaseModel]) -> str:
     root
         The whole configuration.
     """
-    return "\n  ".join(f"{where}: {_explain_one(item, root)}" for item in error.errors())
+    items = error.errors()
+    if any(item["loc"][:1] == ("cells",) for item in items):
+        items = [item for item in items if item["loc"][:1] != ("cell",)]  # the first of them once more
+    return "\n  ".join(f"{where}: {_explain_one(item, root)}" for item in items)
 
 
 def _explain_one(item: Any, root: type[BaseModel]) -> str:
     location = [str(part) for part in item["loc"]]
-    field = ".".join(location)
+    # Places in a list are counted from 1.
+    field = ".".join(str(part + 1) if isinstance(part, int) else part for part in item["loc"])
     if item["type"] == "extra_forbidden":
         known = _known_keys(location[:-1], root)
         close = difflib.get_close_matches(location[-1], known, 1)
@@ -45,6 +49,8 @@ def fields_of(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, s
     """Yield dotted name and help of every field of a configuration, in order."""
     for name, info in model.model_fields.items():
         inner = _section(info.annotation)
+        if _section_of_list(info.annotation) is not None:
+            continue  # has no names of its own
         if inner is None:
             yield prefix + name, info.description or ""
         else:
@@ -56,6 +62,14 @@ def _section(annotation: Any) -> type[BaseModel] | None:
     for part in (annotation, *get_args(annotation)):
         if isinstance(part, type) and issubclass(part, BaseModel):
             return part
+    return None
+
+
+def _section_of_list(annotation: Any) -> type[BaseModel] | None:
+    """Return the section that a field may be a list of."""
+    for part in (annotation, *get_args(annotation)):
+        if get_origin(part) is tuple:
+            return _section(part)
     return None
 
 
@@ -75,6 +89,8 @@ def _unit(location: list[str], root: type[BaseModel]) -> str:
 def _model(location: list[str], root: type[BaseModel]) -> type[BaseModel] | None:
     model: type[BaseModel] | None = root
     for part in location:
+        if part.isdecimal():
+            continue
         info = model.model_fields.get(part) if model else None
-        model = _section(info.annotation) if info else None
+        model = (_section(info.annotation) or _section_of_list(info.annotation)) if info else None
     return model

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73")  # Okabe–Ito, told apart by colour
 
 
 def write_summary(path: Path, trace: Trace, title: str) -> None:
-    """Draw the cell in the channel, DI, velocity and centroid to a PNG.
+    """Draw the cells in the channel, DI, velocity and centroid to a PNG.
 
     Parameters
     ----------
@@ -73,14 +74,20 @@ def _moments(trace: Trace) -> dict[str, int]:
     return {name: int(np.argmin(abs(centre - plane))) for name, plane in planes.items()}
 
 
+def extent(trace: Trace, index: int) -> tuple[float, float]:
+    """Return from where to where (m) the cells of a run reach along the channel in a snapshot."""
+    x = np.concatenate([one.snapshots[index][:, 0] for one in trace.together])
+    return float(x.min()), float(x.max())
+
+
 def _draw_views(figure: Figure, place: SubplotSpec, trace: Trace) -> None:
     """Draw three views of the cell at entry, in the middle and at the exit."""
     shown = _moments(trace)
-    ends = [1e6 * np.array([trace.snapshots[k][:, 0].min(), trace.snapshots[k][:, 0].max()]) for k in shown.values()]
+    ends = [1e6 * np.array(extent(trace, k)) for k in shown.values()]
     half = max(high - low for low, high in ends) / 2 + 1e6 * MARGIN
     across = 1e6 * max(trace.config.channel.height, trace.config.channel.depth)
     grid = place.subgridspec(3, 3, width_ratios=[2 * half, 2 * half, across])
-    top = max(float(np.quantile(areal_strain(trace, index), 0.99)) for index in shown.values())
+    top = max(float(np.quantile(areal_strain(one, index), 0.99)) for one in trace.together for index in shown.values())
     panels: list[Axes] = []
     for row, (label, index) in enumerate(shown.items()):
         for column, (title, view) in enumerate(VIEWS.items()):
@@ -101,10 +108,13 @@ def _draw_channel(axes: Axes, trace: Trace) -> None:
     colours = dict(zip(_moments(trace), COLOURS, strict=True)) | {"start": "#999999", "end": "#CC79A7"}
     for label, index in moments.items():
         colour = colours[label]
-        ring = 1e6 * np.vstack([trace.snapshots[index], trace.snapshots[index][:1]])
-        axes.plot(
-            ring[:, 0], ring[:, 1], color=colour, lw=1.6, label=f"{label}, {1e3 * trace.snapshot_time[index]:.3g} ms"
-        )
+        for one in trace.together:
+            ring = 1e6 * np.vstack([one.snapshots[index], one.snapshots[index][:1]])
+            name = f"{label}, {1e3 * trace.snapshot_time[index]:.3g} ms" if one is trace else None
+            axes.plot(ring[:, 0], ring[:, 1], color=colour, lw=1.6, label=name)
+            if trace.others:
+                middle = ring.mean(axis=0)
+                axes.text(middle[0], middle[1], str(one.number + 1), color=colour, fontsize=8, ha="center", va="center")
     axes.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, 1.17), fontsize=8, frameon=False)
 
 
@@ -129,14 +139,26 @@ def _shade(axes: Axes, trace: Trace) -> None:
 
 def _draw_deformation(axes: Axes, trace: Trace) -> None:
     _shade(axes, trace)
-    x = 1e6 * trace["x"]
-    axes.plot(x, trace["di"], color=COLOURS[0], label="bounding box")
-    axes.plot(x, trace["di_ellipse"], color=COLOURS[1], lw=1, ls="--", label="ellipse of equal moments")
-    ceiling = stadium_index(trace.config.cell.diameter, trace.config.channel.gap)
-    if ceiling is not None:
-        axes.axhline(ceiling, color=INK, lw=0.8, ls=":", label=f"stadium filling the gap, {ceiling:.3f}")
+    if trace.others:
+        for one, style in _styles(trace):
+            axes.plot(1e6 * one["x"], one["di"], **style)
+    else:
+        x = 1e6 * trace["x"]
+        axes.plot(x, trace["di"], color=COLOURS[0], label="bounding box")
+        axes.plot(x, trace["di_ellipse"], color=COLOURS[1], lw=1, ls="--", label="ellipse of equal moments")
+        ceiling = stadium_index(trace.cell.diameter, trace.config.channel.gap)
+        if ceiling is not None:
+            axes.axhline(ceiling, color=INK, lw=0.8, ls=":", label=f"stadium filling the gap, {ceiling:.3f}")
     axes.set(xlabel="centroid x (µm)", ylabel="deformation index")
     axes.legend(fontsize=7, frameon=False)
+
+
+def _styles(trace: Trace) -> Iterator[tuple[Trace, dict[str, Any]]]:
+    """Yield each cell with the look of its curves: labelled where there are several."""
+    for one in trace.together:
+        name = f"cell {one.number + 1}, {one.label}" if trace.others else None
+        dashes = "-" if one.number < len(COLOURS) else "--"
+        yield one, {"color": COLOURS[one.number % len(COLOURS)], "ls": dashes, "label": name}
 
 
 def stadium_index(diameter: float, gap: float) -> float | None:
@@ -159,40 +181,43 @@ def _draw_shear(panels: list[Axes], trace: Trace) -> None:
     for axes in panels:
         axes.grid(alpha=0.3)
         axes.set_xlabel("shear rate × time")
-    major, minor = trace["major_axis"], trace["minor_axis"]
-    panels[0].plot(sheared, (major - minor) / (major + minor), color=COLOURS[0])
+    for one, style in _styles(trace):
+        major, minor = one["major_axis"], one["minor_axis"]
+        panels[0].plot(sheared, (major - minor) / (major + minor), **style)
+        skin = one["surface" if trace.config.numerics.dimension == 3 else "perimeter"]
+        panels[2].plot(sheared, 100 * (skin / skin[0] - 1), **style)
+        panels[3].plot(sheared, 1e6 * one["y"], **style)
     panels[0].set_ylabel("Taylor's deformation of the\nellipse of equal moments")
     for name, text, colour in zip(("length", "height"), ("along the flow", "across"), COLOURS, strict=False):
         panels[1].plot(sheared, 1e6 * trace[name], color=colour, label=text)
-    panels[1].set_ylabel("extent (µm)")
+    panels[1].set_ylabel("extent of cell 1 (µm)" if trace.others else "extent (µm)")
+    if trace.others:
+        panels[0].legend(fontsize=7, frameon=False)
     panels[1].legend(fontsize=7, frameon=False)
-    skin = trace["surface" if trace.config.numerics.dimension == 3 else "perimeter"]
-    panels[2].plot(sheared, 100 * (skin / skin[0] - 1), color=COLOURS[0])
     panels[2].set_ylabel("growth of the membrane (%)")
-    panels[3].plot(sheared, 1e6 * trace["y"], color=COLOURS[0])
     panels[3].set_ylabel("centroid y (µm)")
 
 
 def _draw_velocity(axes: Axes, trace: Trace, against: str) -> None:
-    speed = trace["vx"] / trace.flow["gap_velocity_m_per_s"]
     if against == "x":
         _shade(axes, trace)
-        axes.plot(1e6 * trace["x"], speed, color=COLOURS[0])
-        axes.set_xlabel("centroid x (µm)")
     else:
         axes.grid(alpha=0.3)
-        axes.plot(1e3 * trace["time"], speed, color=COLOURS[0])
-        axes.set_xlabel("time (ms)")
+    for one, style in _styles(trace):
+        speed = one["vx"] / trace.flow["gap_velocity_m_per_s"]
+        axes.plot(1e6 * one["x"] if against == "x" else 1e3 * one["time"], speed, **style)
+    axes.set_xlabel("centroid x (µm)" if against == "x" else "time (ms)")
     axes.set_ylabel("velocity / mean flow velocity\nin the empty gap")
 
 
 def _draw_centroid(axes: Axes, trace: Trace) -> None:
-    diameter = trace.config.cell.diameter
-    length = trace.config.channel.constriction_length / diameter
+    unit = 1e-6 if trace.others else trace.cell.diameter
+    length = trace.config.channel.constriction_length / unit
     axes.axhspan(0, length, color="#eeeeee", lw=0)
     axes.grid(alpha=0.3)
-    axes.plot(1e3 * trace["time"], trace["x"] / diameter, color=COLOURS[0])
+    for one, style in _styles(trace):
+        axes.plot(1e3 * one["time"], one["x"] / unit, **style)
     axes.text(
         0.02, length / 2, "constriction", transform=axes.get_yaxis_transform(), va="center", fontsize=8, color="#555555"
     )
-    axes.set(xlabel="time (ms)", ylabel="centroid x / cell diameter")
+    axes.set(xlabel="time (ms)", ylabel="centroid x (µm)" if trace.others else "centroid x / cell diameter")

@@ -72,9 +72,14 @@ def _scene(figure: Figure, trace: Trace) -> Callable[[int], None]:
         height_ratios=[1.3] * len(views) + [1],
     )  # fmt: skip
     above = [figure.add_subplot(grid[row, :]) for row in range(len(views))]
-    curves = [_Curve(figure.add_subplot(grid[-1, column]), trace, name) for column, name in enumerate(("di", "vx"))]
-    window = (1e6 * (trace["rear_x"].min() - MARGIN), 1e6 * (trace["front_x"].max() + MARGIN))
-    top = max(float(np.quantile(areal_strain(trace, k), 0.99)) for k in range(len(trace.snapshots))) if solid else 0.0
+    places = [figure.add_subplot(grid[-1, column]) for column in range(2)]
+    curves = [
+        _Curve(axes, one, name) for axes, name in zip(places, ("di", "vx"), strict=True) for one in trace.together
+    ]
+    ends = [(one["rear_x"].min(), one["front_x"].max()) for one in trace.together]
+    window = (1e6 * (min(low for low, _ in ends) - MARGIN), 1e6 * (max(high for _, high in ends) + MARGIN))
+    strains = (areal_strain(one, k) for one in trace.together for k in range(len(trace.snapshots)))
+    top = max(float(np.quantile(strain, 0.99)) for strain in strains) if solid else 0.0
     channel = None if solid else make_channel(trace.config.channel, trace.config.numerics.dx)  # pyright: ignore[reportArgumentType] (frozen, so hashable)
 
     def draw(index: int) -> None:
@@ -84,7 +89,9 @@ def _scene(figure: Figure, trace: Trace) -> Callable[[int], None]:
                 draw_view(axes, trace, index, view, top, window)
             else:
                 draw_outline_of_channel(axes, trace, channel)
-                axes.fill(*(1e6 * trace.snapshots[index].T), facecolor="#0072B240", edgecolor=COLOURS[0], lw=1.6)
+                for one in trace.together:
+                    colour = COLOURS[one.number % len(COLOURS)]
+                    axes.fill(*(1e6 * one.snapshots[index].T), facecolor=f"{colour}40", edgecolor=colour, lw=1.6)
                 axes.set_xlim(window)
         above[0].set_title(f"{trace.config.name}, {1e3 * trace.snapshot_time[index]:.3f} ms", fontsize=10)
         for curve in curves:
@@ -100,10 +107,12 @@ class _Curve:
         speed = name == "vx"
         self._time, self._x = trace["time"], 1e6 * trace["x"]
         self._y = trace[name] / trace.flow["gap_velocity_m_per_s"] if speed else trace[name]
-        axes.axvspan(0, 1e6 * trace.config.channel.constriction_length, color="#eeeeee", lw=0)
+        colour = COLOURS[trace.number % len(COLOURS)]
+        if trace.number == 0:
+            axes.axvspan(0, 1e6 * trace.config.channel.constriction_length, color="#eeeeee", lw=0)
         axes.plot(self._x, self._y, color="#cccccc", lw=1)
-        (self._line,) = axes.plot([], [], color=COLOURS[0])
-        (self._dot,) = axes.plot([], [], "o", color=COLOURS[1], ms=5)
+        (self._line,) = axes.plot([], [], color=colour)
+        (self._dot,) = axes.plot([], [], "o", color=COLOURS[1] if len(trace.config.all_cells) == 1 else colour, ms=5)
         axes.grid(alpha=0.3)
         axes.set(
             xlabel="centroid x (µm)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sim.apart import check_apart
 from sim.cell import contact_range
 from sim.channel import Channel, nodes_across_gap
 from sim.config import CellConfig, ChannelConfig, ConfigError, SimulationConfig
@@ -31,7 +32,7 @@ def check_lattice(config: SimulationConfig) -> None:
     ConfigError
         With the number that breaks the rule, and the value that would not.
     """
-    channel, cell, numerics = config.channel, config.cell, config.numerics
+    channel, numerics = config.channel, config.numerics
     if channel.kind == "cylinder" and numerics.dimension == 2:
         raise ConfigError(
             'channel.kind = "cylinder" is a tube: set numerics.dimension to 3, or channel.kind to straight'
@@ -58,52 +59,82 @@ def check_lattice(config: SimulationConfig) -> None:
             f"at numerics.dx = {numerics.dx:g} m (at most {MAX_NODES:.0e}): "
             f"set numerics.dx to {coarser:.2g} m or more, or shorten it"
         )
-    least = MIN_CELL if cell.oif is None else MIN_CELL_OIF
-    if cell.diameter < least * numerics.dx:
-        raise ConfigError(
-            f"cell.diameter = {cell.diameter:g} m is {cell.diameter / numerics.dx:.1f} lattice spacings; at least "
-            f"{least} are needed: raise it, or set numerics.dx to {cell.diameter / least:.3g} m or less"
-        )
-    if cell.oif is None and numerics.wall_range < numerics.dx * (1 - 1e-9):
+    for number, cell in enumerate(config.all_cells):
+        least = MIN_CELL if cell.oif is None else MIN_CELL_OIF
+        if cell.diameter < least * numerics.dx:
+            raise ConfigError(
+                f"{section(config, number)}.diameter = {cell.diameter:g} m is {cell.diameter / numerics.dx:.1f} "
+                f"lattice spacings; at least {least} are needed: raise it, or set numerics.dx to "
+                f"{cell.diameter / least:.3g} m or less"
+            )
+    if config.cell.oif is None and numerics.wall_range < numerics.dx * (1 - 1e-9):
         raise ConfigError(
             f"numerics.wall_range = {numerics.wall_range:g} m is less than one lattice spacing "
             f"(numerics.dx = {numerics.dx:g} m): raise it to {numerics.dx:g} m, or refine dx"
         )
 
 
+def section(config: SimulationConfig, number: int) -> str:
+    """Return how the section of a cell (from 0) is called in messages: ``cell``, or ``cells.2`` of several."""
+    return "cell" if config.cells is None else f"cells.{number + 1}"
+
+
 def check_start(config: SimulationConfig) -> None:
-    """Refuse a cell that does not fit into the channel, or starts in a wall or outside of the channel.
+    """Refuse cells that do not fit into the channel, start in a wall or outside of the channel, or overlap.
 
     Raises
     ------
     ConfigError
         With the number that breaks the rule, and what to change.
     """
+    cells = bodies(config)
+    for number, parts in enumerate(cells):
+        _check_cell(config, parts, section(config, number))
+    check_apart(config, [parts[0] for parts in cells])
+    _check_outlet(config)
+
+
+def _check_outlet(config: SimulationConfig) -> None:
+    """Refuse an outlet that the first of several cells leaves before the last is out of the exit taper."""
+    channel, dx = config.channel, config.numerics.dx
+    if config.cells is None or channel.kind == "couette" or config.output.stop_x is not None:
+        return
+    train = float(np.ptp([cell.start_x for cell in config.cells]))
+    needed = train + max(cell.diameter for cell in config.cells) + 3 * dx
+    if channel.outlet_length < needed:
+        raise ConfigError(
+            f"channel.outlet_length = {channel.outlet_length:g} m is too short for {len(config.cells)} cells that "
+            f"start {train:.3g} m apart: the first would reach the outlet before the last is out of the constriction; "
+            f"set it to {needed:.3g} m or more, or start the cells closer"
+        )
+
+
+def _check_cell(config: SimulationConfig, parts: list[Body], name: str) -> None:
     channel, numerics = config.channel, config.numerics
-    outer, *inner = bodies(config)
+    outer, *inner = parts
     cell, nodes = outer.cell, outer.nodes + outer.centre
     solid = numerics.dimension == 3 and channel.kind != "couette"
     widest = min(channel.height, channel.depth) if solid and channel.kind != "cylinder" else channel.height
     if cell.diameter >= widest - 2 * numerics.dx and _is_round(cell):
         raise ConfigError(
-            f"cell.diameter = {cell.diameter:g} m does not fit into the channel, {widest:g} m wide: "
+            f"{name}.diameter = {cell.diameter:g} m does not fit into the channel, {widest:g} m wide: "
             f"it must be less than {widest - 2 * numerics.dx:.3g} m"
         )
     clearance = _clearance(channel, nodes, solid)
     if clearance < numerics.dx:
         where = f"start_y = {cell.start_y:g} m" + (f", start_z = {cell.start_z:g} m" if solid else "")
         raise ConfigError(
-            f"the cell at cell.start_x = {cell.start_x:g} m, {where} with diameter {cell.diameter:g} m comes within "
+            f"the cell at {name}.start_x = {cell.start_x:g} m, {where} with diameter {cell.diameter:g} m comes within "
             f"{clearance:.2g} m of a wall (at least one dx = {numerics.dx:g} m is needed): "
             "start it further upstream or on the centre line"
-            + ("" if _is_round(cell) else ", or turn it (cell.orientation)")
+            + ("" if _is_round(cell) else f", or turn it ({name}.orientation)")
         )
     if inner:
-        _check_nucleus(config, outer)
+        _check_nucleus(config, outer, name)
     margin = 4 * numerics.dx if cell.oif is None else 0.0  # nodes with mass may cross the periodic ends
     if nodes[:, 0].min() < channel.x_start + margin or nodes[:, 0].max() > channel.x_end - margin:
         raise ConfigError(
-            f"the cell at cell.start_x = {cell.start_x:g} m does not lie within the channel "
+            f"the cell at {name}.start_x = {cell.start_x:g} m does not lie within the channel "
             f"({channel.x_start:g} to {channel.x_end:g} m): lengthen channel.inlet_length or move the cell"
         )
 
@@ -112,14 +143,14 @@ def _is_round(cell: CellConfig) -> bool:
     return cell.rest_shape == "sphere" and cell.mesh_file is None
 
 
-def _check_nucleus(config: SimulationConfig, outer: Body) -> None:
-    cell, dx = config.cell, config.numerics.dx
+def _check_nucleus(config: SimulationConfig, outer: Body, name: str) -> None:
+    cell, dx = outer.cell, config.numerics.dx
     assert cell.nucleus is not None
     room = cell.diameter if _is_round(cell) else 2 * float(np.linalg.norm(outer.nodes, axis=1).min())
     largest = room - 2 * contact_range(config)
     if not MIN_CELL * dx <= cell.nucleus.diameter <= largest:
         raise ConfigError(
-            f"cell.nucleus.diameter = {cell.nucleus.diameter:g} m must lie between {MIN_CELL} lattice spacings, "
+            f"{name}.nucleus.diameter = {cell.nucleus.diameter:g} m must lie between {MIN_CELL} lattice spacings, "
             f"{MIN_CELL * dx:.3g} m, and what keeps clear of the cell's membrane, {largest:.3g} m: "
             "change it, or refine numerics.dx"
         )

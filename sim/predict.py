@@ -75,6 +75,12 @@ def transit_time(config: SimulationConfig, channel: Channel, gap_velocity: float
 def exit_position(config: SimulationConfig) -> float:
     """Return about where the centroid (m) of a cell is at the end: out of the exit taper and round, or at `stop_x`."""
     channel, stop = config.channel, config.output.stop_x
+    diameter = max(cell.diameter for cell in config.all_cells)
     if stop is not None:
-        return min(stop + config.cell.diameter / 2, channel.x_end)
-    return min(channel.x_exit + 2.5 * config.cell.diameter, channel.x_end)
+        return min(stop + diameter / 2, channel.x_end)
+    return min(channel.x_exit + 2.5 * diameter, channel.x_end)
+
+
+def whole_path(config: SimulationConfig, end: float, points: int) -> np.ndarray:
+    """Return positions (points,) from where the last of the cells starts to `end`, m."""
+    return np.linspace(min(cell.start_x for cell in config.all_cells), end, points)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sim.channel import Channel, make_channel
-from sim.config import ConfigError, SimulationConfig
+from sim.config import CellConfig, ConfigError, NumericsConfig, SimulationConfig
 from sim.lattice import CS2
 from sim.outline import walls
 from sim.placement import check_gap, check_lattice, check_start, least_nodes
-from sim.predict import empty_flow, exit_position, transit_time
+from sim.predict import empty_flow, exit_position, transit_time, whole_path
 from sim.shape import file_digest, membranes, node_count, node_size, with_digest
 from sim.stability import oif_limits, resolve_oif
 from sim.stiffness import area_modulus, max_ks_lu, shear_modulus, stretching_constant
@@ -121,11 +121,11 @@ def require(flight: Flight) -> None:
 def _with_file_digests(config: SimulationConfig) -> SimulationConfig:
     """Return the configuration with the digests of the outline's and the cell's file, if there are such."""
     channel = config.channel
-    update: dict[str, object] = {"cell": with_digest(config.cell)}
+    update: dict[str, object] = {}
     if channel.file is not None:
         digest = file_digest(channel.file, channel.file_digest, "channel")
         update["channel"] = channel.model_copy(update={"file_digest": digest})
-    return config.model_copy(update=update)
+    return config.with_cells([with_digest(cell) for cell in config.all_cells]).model_copy(update=update)
 
 
 def _resolve(config: SimulationConfig, lattice: Channel, drop: float, gap_velocity: float) -> SimulationConfig:
@@ -137,13 +137,13 @@ def _resolve(config: SimulationConfig, lattice: Channel, drop: float, gap_veloci
         scale = _largest_inertia_scale(config.model_copy(update={"numerics": trial}), gap_velocity)
     friction = numerics.friction
     if numerics.coupling == "friction" and friction is None:
-        load = (drop + 0.6 * config.cell.ks * 2 / channel.gap) * node_size(config)
+        load = max((drop + 0.6 * cell.ks * 2 / channel.gap) * node_size(cell, numerics) for cell in config.all_cells)
         friction = _round(load / (TARGET_SLIP * gap_velocity))
     max_time = numerics.max_time
     if max_time is None and config.fluid.shear_rate is not None:
         max_time = _round(10 / config.fluid.shear_rate)
     if max_time is None:
-        path = np.linspace(config.cell.start_x, channel.x_end, 1001)
+        path = whole_path(config, channel.x_end, 1001)
         max_time = _round(8 * float(transit_time(config, lattice, gap_velocity, path)[-1]))
     every = output.every or _round(0.5 * numerics.dx / gap_velocity)
     return config.model_copy(
@@ -187,7 +187,7 @@ def _proportional(config: SimulationConfig, units: Units, gap_velocity: float) -
     length = channel.gap if fluid.shear_rate else channel.constriction_length
     constriction_drop = 12 * fluid.viscosity * gap_velocity * length / channel.gap**2
     density_drop = constriction_drop / (CS2 * units.pressure)
-    parts = membranes(config.cell)
+    parts = _all_membranes(config)
     # Bending acts like ks = 4 kb/l0² on the shortest wave, l0 = dx.
     stiffness = stretching_constant(config) / units.tension + 4 * max(part.kb for part in parts) / units.energy
     kv_lu = max(part.kv for part in parts) / units.pressure
@@ -202,7 +202,7 @@ def _max_kv_lu(config: SimulationConfig) -> float:
 def _checks(
     config: SimulationConfig, lattice: Channel, units: Units, drop: float, gap_velocity: float
 ) -> tuple[list[Check], dict[str, float]]:
-    numerics, channel, cell = config.numerics, config.channel, config.cell
+    numerics, channel = config.numerics, config.channel
     reynolds, speed, density_drop, ks_lu, kv_lu = _proportional(config, units, gap_velocity)
     scale = float(numerics.inertia_scale or 1.0)
     mach = 1.5 * speed / math.sqrt(CS2)
@@ -232,14 +232,14 @@ def _checks(
     text = f"{reynolds:.3g} in the gap (≤ 10)"
     checks.append(limit("Reynolds number", reynolds, 10.0, text, drive=True))
     checks.append(_real_reynolds(config, reynolds / scale, drop))
-    most_drop = MAX_DENSITY_DROP if cell.oif is None else MAX_DENSITY_DROP_OIF
+    most_drop = MAX_DENSITY_DROP if config.cell.oif is None else MAX_DENSITY_DROP_OIF
     text = f"{density_drop:.3g} along the constriction (≤ {most_drop})"
     checks.append(limit("density drop", density_drop, most_drop, text, dx_power=2, drive=True))
-    ks = max(part.ks for part in membranes(cell))
+    ks, kv = (max(getattr(part, name) for part in _all_membranes(config)) for name in ("ks", "kv"))
     text = f"ks = {ks:g} N/m is {ks_lu:.3g} in lattice units, with area and bending (≤ {most_ks:.3g})"
     # No dx is proposed: stretching falls with it, but bending grows.
     checks.append(limit("membrane stability", ks_lu, most_ks, text))
-    text = f"kv = {cell.kv:g} N/m² is {kv_lu:.3g} in lattice units (≤ {most_kv:.3g})"
+    text = f"kv = {kv:g} N/m² is {kv_lu:.3g} in lattice units (≤ {most_kv:.3g})"
     checks.append(limit("volume constraint", kv_lu, most_kv, text, dx_power=4))
     checks += [limit(*row) for row in oif_limits(config, lattice, units, drop)]
     text = (
@@ -257,7 +257,7 @@ def _checks(
         "dt_s": units.dt,
         "predicted_steps": _predicted_steps(config, lattice, units, gap_velocity),
     }
-    return checks, numbers | _moduli(config, gap_velocity) | _geometry(config, lattice)
+    return checks, numbers | _moduli(config, config.cell, gap_velocity) | _geometry(config, lattice)
 
 
 def _real_reynolds(config: SimulationConfig, value: float, drop: float) -> Check:
@@ -273,19 +273,27 @@ def _predicted_steps(config: SimulationConfig, lattice: Channel, units: Units, g
     """Return about how many steps the squeeze takes."""
     if config.fluid.shear_rate is not None:
         return float(config.numerics.max_time or 0.0) / units.dt
-    path = np.linspace(config.cell.start_x, exit_position(config), 1001)
+    path = whole_path(config, exit_position(config), 1001)
     return 1.5 * float(transit_time(config, lattice, gap_velocity, path)[-1]) / units.dt
 
 
-def _moduli(config: SimulationConfig, gap_velocity: float) -> dict[str, float]:
-    """Return the moduli of the membrane and the numbers made of them.
+def _all_membranes(config: SimulationConfig) -> list[CellConfig]:
+    return [part for cell in config.all_cells for part in membranes(cell)]
+
+
+def cell_numbers(flight: Flight, cell: CellConfig) -> dict[str, float]:
+    """Return the numbers of `Flight.numbers` that differ from cell to cell: moduli and mesh."""
+    return _moduli(flight.config, cell, flight.gap_velocity) | _mesh(cell, flight.config.numerics)
+
+
+def _moduli(config: SimulationConfig, cell: CellConfig, gap_velocity: float) -> dict[str, float]:
+    """Return the moduli of a cell's membrane and the numbers made of them.
 
     Notes
     -----
     Of a triangular network of springs κ = √3/2 Kb (Seung & Nelson 1988). Young's modulus of the surface
     4 K Gs/(K + Gs) gives the Föppl–von-Kármán number Y a²/κ; Ca = μ U/Gs.
     """
-    cell = config.cell
     shear, area = shear_modulus(cell), area_modulus(cell)
     bending = math.sqrt(3) / 2 * cell.kb
     young = 4 * area * shear / (area + shear)
@@ -313,9 +321,16 @@ def _geometry(config: SimulationConfig, lattice: Channel) -> dict[str, float]:
     return {
         "channel_volume_m3": lattice.volume(channel.depth),
         "wall_area_m2": _wall_area(config, lattice),
-        "membrane_nodes": node_count(config),
-        "membrane_spacing_m": math.sqrt(node_size(config)) if numerics.dimension == 3 else node_size(config),
+        **_mesh(config.cell, numerics),
         "wall_film_velocity_ratio": 1 / (1 - numerics.wall_range / channel.gap),
+    }
+
+
+def _mesh(cell: CellConfig, numerics: NumericsConfig) -> dict[str, float]:
+    size = node_size(cell, numerics)
+    return {
+        "membrane_nodes": node_count(cell, numerics),
+        "membrane_spacing_m": math.sqrt(size) if numerics.dimension == 3 else size,
     }
 
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.cell import Ring
 from sim.fluid import flow_rate, moments
-from sim.observe import outline_measures
-from sim.observe3d import membrane_measures, projected_outline
-from sim.predict import exit_position, transit_time
-from sim.trace import Outcome, Trace, columns
+from sim.follower import Follower
+from sim.predict import exit_position, transit_time, whole_path
+from sim.trace import Outcome, Trace
 
 if TYPE_CHECKING:
     from sim.simulation import Model, State
 
-ROUND_AGAIN = 0.02
-"""The cell is round again when its deformation index is this close to the one it started with."""
 STUCK_TRANSITS = 5.0
 """A cell is stuck when it moves less than a tenth of dx in this many transit times of the empty constriction."""
+HALTING = (Outcome.STUCK, Outcome.MAX_STEPS)
+"""Outcomes of one cell that end the run for all."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,8 @@ class Sample:
     fraction
         Done of the phase, estimated (0 to 1).
     values
-        The newest row of the trace, SI; empty during the warm-up.
+        The newest row of the trace, of several cells that of the last one that is not out, SI; empty during the
+        warm-up.
     detail
         One short line for people.
     """
@@ -63,11 +62,9 @@ class Recorder:
         known = self.through and config.numerics.start == "steady"
         self.gap_velocity = rate / len(gap) * units.velocity if known else model.flight.gap_velocity
         self.inlet = channel.section(config.channel.x_start)
-        self.outer, *inner = (one.nodes for one in model.cells.membranes)
-        self.nucleus = inner[0] if inner else None
-        self.rows: list[dict[str, float]] = []
+        self.cells = [Follower(model, number) for number in range(len(config.all_cells))]
         self.snapshots: list[tuple[float, np.ndarray]] = []
-        path = np.linspace(config.cell.start_x, exit_position(config), 501)
+        path = whole_path(config, exit_position(config), 501)
         self.path, self.path_time = path, transit_time(config, channel, self.gap_velocity, path)
         expected = model.flight.numbers["predicted_steps"] / self.steps_per_sample
         self.snapshot_stride = max(1, round(expected / config.output.snapshots))
@@ -75,32 +72,41 @@ class Recorder:
             STUCK_TRANSITS * config.channel.constriction_length / self.gap_velocity / (self.steps_per_sample * units.dt)
         )
 
-    def record(self, state: State, slip: float, callbacks: tuple[Callable[[Sample], None], ...]) -> Outcome | None:
-        """Take a sample; return the outcome if the run is over."""
-        model, units = self.model, self.model.flight.units
-        x = model.channel.to_si(state.cell.x)
-        row = self._measure(state.cell.x[self.outer], x[self.outer])
-        _, inlet = moments(state.drive.model, state.fluid, self.inlet)
-        row["time"] = state.steps * units.dt
-        row["flow_rate"] = float(inlet[:, 0].sum()) * units.flow_rate * self.depth
-        row["pressure_drop"] = state.drive.force * units.force_density * model.channel.length
-        row["slip"] = slip * units.velocity / self.gap_velocity
-        row["wall_distance"] = state.cell.wall_distance * model.channel.dx
-        if len(self.rows) % self.snapshot_stride == 0:
-            self._keep_snapshot(row["time"], x)
-        self.rows.append(row)
-        outcome = self._outcome(row)
-        if outcome is not None and self.snapshots[-1][0] != row["time"]:
-            self.snapshots.append((row["time"], x))
-        self._tell(row, callbacks)
-        return outcome
+    @property
+    def count(self) -> int:
+        """Samples so far."""
+        return len(self.cells[0].rows)
 
-    def _measure(self, x_lu: np.ndarray, x: np.ndarray) -> dict[str, float]:
-        law = self.model.cells.membranes[0].law
-        if isinstance(law, Ring):
-            return outline_measures(x)
-        outline = projected_outline(x, law.topology.edges)
-        return outline_measures(outline) | membrane_measures(law, x_lu, x, self.model.flight.units)
+    def record(self, state: State, slip: float, callbacks: tuple[Callable[[Sample], None], ...]) -> bool:
+        """Take a sample; return whether the run is over."""
+        x = self.model.channel.to_si(state.cell.x)
+        common = self._measure_flow(state, slip)
+        if self.count % self.snapshot_stride == 0:
+            self._keep_snapshot(common["time"], x)
+        for cell in self.cells:
+            row = cell.measure(state.cell.x, x) | common
+            if len(self.cells) > 1:
+                row["wall_distance"] = cell.wall_distance(state.cell.x) * self.model.channel.dx
+            cell.add(row, self.stuck_samples)
+        over = self._is_over()
+        for cell in self.cells if over else ():
+            cell.leave()
+        if over and self.snapshots[-1][0] != common["time"]:
+            self.snapshots.append((common["time"], x))
+        self._tell(callbacks)
+        return over
+
+    def _measure_flow(self, state: State, slip: float) -> dict[str, float]:
+        """Return what all cells have in common."""
+        model, units = self.model, self.model.flight.units
+        _, inlet = moments(state.drive.model, state.fluid, self.inlet)
+        return {
+            "time": state.steps * units.dt,
+            "flow_rate": float(inlet[:, 0].sum()) * units.flow_rate * self.depth,
+            "pressure_drop": state.drive.force * units.force_density * model.channel.length,
+            "slip": slip * units.velocity / self.gap_velocity,
+            "wall_distance": state.cell.wall_distance * model.channel.dx,
+        }
 
     def _keep_snapshot(self, time: float, x: np.ndarray) -> None:
         """Keep an outline; when a slow run has twice as many as wanted, keep every second one from there on."""
@@ -109,61 +115,29 @@ class Recorder:
             self.snapshots = self.snapshots[::2]
             self.snapshot_stride *= 2
 
-    def _outcome(self, row: dict[str, float]) -> Outcome | None:
-        config = self.model.config
-        channel, dx = config.channel, config.numerics.dx
-        if not self.through:
-            return Outcome.SHEARED if row["time"] > float(config.numerics.max_time or np.inf) else None
-        stop = config.output.stop_x
-        if stop is not None and row["rear_x"] > stop:
-            return Outcome.REACHED
-        left = row["rear_x"] > channel.x_exit
-        if stop is None and left and abs(row["di"] - self.rows[0]["di"]) < ROUND_AGAIN:
-            return Outcome.EXITED
-        wraps = stop is not None and self.model.cells.inertia is not None
-        if not wraps and row["front_x"] > channel.x_end - 3 * dx:
-            return Outcome.OUTLET
-        if row["time"] > float(config.numerics.max_time or np.inf):
-            return Outcome.MAX_STEPS
-        past = self.rows[-1 - self.stuck_samples] if len(self.rows) > self.stuck_samples else None
-        if past is not None and row["x"] - past["x"] < 0.1 * dx:
-            return Outcome.STUCK
-        return None
+    def _is_over(self) -> bool:
+        """Return whether all cells are done, or one of them keeps the others from being so."""
+        if all(cell.outcome is not None for cell in self.cells):
+            return True
+        return any(cell.outcome in HALTING or (self.through and cell.at_outlet) for cell in self.cells)
 
-    def _tell(self, row: dict[str, float], callbacks: tuple[Callable[[Sample], None], ...]) -> None:
+    def _tell(self, callbacks: tuple[Callable[[Sample], None], ...]) -> None:
+        """Tell how far the last of the cells that are not out has come."""
         if not callbacks:
             return
+        waiting = [cell for cell in self.cells if cell.outcome is None] or self.cells
+        last = min(waiting, key=lambda cell: cell.rows[-1]["x"])
+        row = last.rows[-1]
         done = float(np.interp(row["x"], self.path, self.path_time) / self.path_time[-1])
         if not self.through:
             done = row["time"] / float(self.model.config.numerics.max_time or np.inf)
-        detail = f"x = {1e6 * row['x']:.1f} µm, DI = {row['di']:.2f}, t = {1e3 * row['time']:.3f} ms"
+        which = "" if len(self.cells) == 1 else f"cell {last.number + 1} of {len(self.cells)}: "
+        detail = f"{which}x = {1e6 * row['x']:.1f} µm, DI = {row['di']:.2f}, t = {1e3 * row['time']:.3f} ms"
         for callback in callbacks:
             callback(Sample("squeeze", done, row, detail))
 
-    def trace(self, outcome: Outcome) -> Trace:
-        """Return what was recorded; the velocity is the central difference of the centroid."""
-        time = np.array([row["time"] for row in self.rows])
-        names = columns(self.model.config.numerics.dimension)
-        samples = {name: np.array([row[name] for row in self.rows]) for name in names if name not in ("vx", "vy")}
-        for axis in ("x", "y"):
-            samples["v" + axis] = np.gradient(samples[axis], time) if len(time) > 1 else np.zeros(1)
-        nodes = np.array([x for _, x in self.snapshots])
-        return Trace(
-            samples={name: samples[name] for name in names},
-            snapshot_time=np.array([time for time, _ in self.snapshots]),
-            snapshots=nodes[:, self.outer],
-            faces=self._faces(0),
-            outcome=outcome,
-            config=self.model.config,
-            flow={**self.model.flight.numbers, "gap_velocity_m_per_s": self.gap_velocity},
-            nucleus=None if self.nucleus is None else nodes[:, self.nucleus],
-            nucleus_faces=None if self.nucleus is None else self._faces(1),
-        )
-
-    def _faces(self, membrane: int) -> np.ndarray:
-        """Return the node indices of a membrane's triangles (F, 3), in 2-D of its edges (F, 2)."""
-        one = self.model.cells.membranes[membrane]
-        if isinstance(one.law, Ring):
-            nodes = np.arange(one.nodes.stop - one.nodes.start)
-            return np.stack([nodes, (nodes + 1) % len(nodes)], axis=1)
-        return one.law.topology.faces.astype(np.int64)
+    def trace(self) -> Trace:
+        """Return what was recorded."""
+        times, nodes = np.array([time for time, _ in self.snapshots]), np.array([x for _, x in self.snapshots])
+        first, *others = (cell.trace(times, nodes, self.gap_velocity) for cell in self.cells)
+        return replace(first, others=tuple(others))

@@ -1,4 +1,4 @@
-"""Simulate one cell squeezing through one channel and write its run folder."""
+"""Simulate cells squeezing through one channel and write its run folder."""
 
 from __future__ import annotations
 
@@ -137,10 +137,12 @@ def _simulate(flight: Flight, checkpoint: Path, quiet: bool) -> Trace:
 def _report(folder: Path, result: dict[str, Any], options: argparse.Namespace) -> None:
     if options.json:
         print_json({"folder": str(folder), **result})
-    say(f"{result['outcome']}: {result['advice']}", options.quiet)
-    for name, entry in result["features"].items():
-        value = "not seen" if entry["value"] is None else f"{entry['value']:.4g} {entry['unit']}".removesuffix(" 1")
-        say(f"  {name:26s} {value}", options.quiet)
+    for cell in result.get("cells", [result]):
+        which = f"cell {cell['number']} ({cell['label']}) " if "number" in cell else ""
+        say(f"{which}{cell['outcome']}: {cell['advice']}", options.quiet)
+        for name, entry in cell["features"].items():
+            value = "not seen" if entry["value"] is None else f"{entry['value']:.4g} {entry['unit']}".removesuffix(" 1")
+            say(f"  {name:26s} {value}", options.quiet)
     say(f"{folder}\n  summary.png shows the outlines in the channel, DI(x), velocity and centroid", options.quiet)
 
 

@@ -1,4 +1,4 @@
-"""The run folder: everything about one simulated cell, whole or not there."""
+"""The run folder: everything about one simulation, whole or not there."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from typing import Any
 
 from sim.command import InputError
 from sim.config import PHYSICS_VERSION, SimulationConfig
+from sim.export import write_result
 from sim.features import FEATURES, compute_features
 from sim.files import replacing
 from sim.provenance import software
-from sim.trace import Outcome, Trace, header, is_complete, read_trace, write_result
+from sim.trace import Outcome, Trace, header, is_complete, read_trace
 
 
 def run_path(out: Path, config: SimulationConfig) -> Path:
@@ -113,9 +114,10 @@ def _write_run(
         seconds = time.perf_counter() - clock
         result = _features(trace)
         (part / "config.toml").write_text(trace.config.to_toml(), encoding="utf-8")
-        _write_csv(part / "trace.csv", trace)
+        for one in trace.together:
+            _write_csv(part / trace_name(one.number), one)
         (part / "features.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        write_result(part / "result.h5", trace, {name: f["value"] for name, f in result["features"].items()})
+        write_result(part / "result.h5", trace, [_values(one) for one in trace.together])
         if picture:
             _write_summary(part / "summary.png", trace)
         if movie:
@@ -129,9 +131,28 @@ def _write_run(
     return result
 
 
+def trace_name(number: int) -> str:
+    """Return the name of a cell's table of samples: ``trace.csv``, that of the second ``trace_2.csv``."""
+    return "trace.csv" if number == 0 else f"trace_{number + 1}.csv"
+
+
+def _values(trace: Trace) -> dict[str, float | None]:
+    return compute_features(trace.samples, trace.config.channel.constriction_length)
+
+
 def _features(trace: Trace) -> dict[str, Any]:
+    """Return what ``features.json`` holds: of several cells the first at the top, and all in the list ``cells``."""
+    result = _features_of(trace)
+    if not trace.others:
+        return result
+    cells = [{"number": one.number + 1, "label": one.label, **_features_of(one)} for one in trace.together]
+    worst = next((one for one in trace.together if not one.outcome.passed), trace)
+    return result | {"outcome": worst.outcome.name, "advice": worst.outcome.value, "cells": cells}
+
+
+def _features_of(trace: Trace) -> dict[str, Any]:
     conserved = "volume" if trace.config.numerics.dimension == 3 else "area"
-    values = compute_features(trace.samples, trace.config.channel.constriction_length)
+    values = _values(trace)
     return {
         "outcome": trace.outcome.name,
         "advice": trace.outcome.value,
@@ -155,11 +176,15 @@ def _write_csv(path: Path, trace: Trace) -> None:
 def _write_summary(path: Path, trace: Trace) -> None:
     from sim.figure import write_summary
 
-    cell, dimension = trace.config.cell, trace.config.numerics.dimension
+    cell, dimension = trace.cell, trace.config.numerics.dimension
+    drive = f"{trace.flow['pressure_drop_pa'] / 1e3:.3g} kPa, {dimension}-D"
     title = (
         f"{trace.config.name}: D = {1e6 * cell.diameter:.3g} µm, Ks = {1e3 * cell.ks:.3g} mN/m, "
-        f"Kb = {cell.kb:.2g} J, {trace.flow['pressure_drop_pa'] / 1e3:.3g} kPa, {dimension}-D — {trace.outcome.name}"
+        f"Kb = {cell.kb:.2g} J, {drive} — {trace.outcome.name}"
     )
+    if trace.others:
+        ends = ", ".join(f"{one.number + 1} {one.label} {one.outcome.name}" for one in trace.together)
+        title = f"{trace.config.name}: {len(trace.together)} cells, {drive} — {ends}"
     write_summary(path, trace, title)
 
 

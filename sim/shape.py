@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sim import mesh
-from sim.config import METRES, CellConfig, ConfigError, SimulationConfig
+from sim.config import METRES, CellConfig, ConfigError, NumericsConfig, SimulationConfig
 
 LONGEST_EDGE = 2.0
 """In lattice spacings: the flow leaks between nodes farther apart."""
@@ -44,8 +44,8 @@ class Body(NamedTuple):
     centre: np.ndarray
 
 
-def bodies(config: SimulationConfig) -> list[Body]:
-    """Return the membranes of a run at the start, those of a cell from the outside to the inside.
+def bodies(config: SimulationConfig) -> list[list[Body]]:
+    """Return the membranes of each cell of a run at the start, from the outside to the inside.
 
     Raises
     ------
@@ -55,7 +55,16 @@ def bodies(config: SimulationConfig) -> list[Body]:
     rng = np.random.default_rng(config.seed)
     numerics = config.numerics
     make = _ring if numerics.dimension == 2 else _surface
-    return [make(cell, numerics.dx, rng) for cell in membranes(config.cell)]
+    made = {}
+    for number in start_order(config):
+        made[number] = [make(part, numerics.dx, rng) for part in membranes(config.all_cells[number])]
+    return [made[number] for number in range(len(made))]
+
+
+def start_order(config: SimulationConfig) -> list[int]:
+    """Return the numbers of the cells (from 0) by where they start, so that their order in the file changes nothing."""
+    places = [(cell.start_x, cell.start_y, cell.start_z) for cell in config.all_cells]
+    return sorted(range(len(places)), key=places.__getitem__)
 
 
 def membranes(cell: CellConfig) -> list[CellConfig]:
@@ -151,9 +160,8 @@ def mesh_level(cell: CellConfig, dx: float) -> int:
     return cell.mesh_level or mesh.icosphere_level(diameter, dx)
 
 
-def node_count(config: SimulationConfig) -> int:
-    """Return the number of nodes of the cell's membrane."""
-    cell, numerics = config.cell, config.numerics
+def node_count(cell: CellConfig, numerics: NumericsConfig) -> int:
+    """Return the number of nodes of a cell's membrane."""
     if numerics.dimension == 3:
         return len(rest_mesh(cell, numerics.dx).nodes)
     if cell.axes is None:
@@ -161,14 +169,13 @@ def node_count(config: SimulationConfig) -> int:
     return len(mesh.ellipse(ellipse_diameters(cell), numerics.dx))
 
 
-def node_size(config: SimulationConfig) -> float:
-    """Return the part of the membrane that a node stands for: m² in 3-D, m in 2-D."""
-    cell, numerics = config.cell, config.numerics
+def node_size(cell: CellConfig, numerics: NumericsConfig) -> float:
+    """Return the part of a cell's membrane that a node stands for: m² in 3-D, m in 2-D."""
     if numerics.dimension == 2:
         return numerics.dx
     if cell.rest_shape == "sphere" and cell.mesh_file is None:
-        return float(np.pi * cell.diameter**2 / node_count(config))
-    return mesh.area(rest_mesh(cell, numerics.dx)) / node_count(config)
+        return float(np.pi * cell.diameter**2 / node_count(cell, numerics))
+    return mesh.area(rest_mesh(cell, numerics.dx)) / node_count(cell, numerics)
 
 
 def with_digest(cell: CellConfig) -> CellConfig:

@@ -1,4 +1,4 @@
-"""One cell through one channel: the only place that knows the order of a time step."""
+"""Cells through one channel: the only place that knows the order of a time step."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def probe(model: Model, seconds: float = 1.0) -> float:
 def simulate(
     config: SimulationConfig, on_sample: Iterable[Callable[[Sample], None]] = (), checkpoint: Path | None = None
 ) -> Trace:
-    """Simulate one cell from its start until it is out, stuck, or the time is over.
+    """Simulate cells from their start until all are out, one is stuck, or the time is over.
 
     Parameters
     ----------
@@ -212,20 +212,20 @@ def simulate(
     model = build(config)
     state = init(model, callbacks)
     recorder = Recorder(model, state)
-    outcome = None
+    over = False
     if checkpoint is None or not read_checkpoint(checkpoint, model, state, recorder):
-        outcome = recorder.record(state, 0.0, callbacks)
+        over = recorder.record(state, 0.0, callbacks)
     written = time.monotonic()
-    while outcome is None:
+    while not over:
         if checkpoint is not None and time.monotonic() - written > model.config.output.checkpoint_every:
             write_checkpoint(checkpoint, model, state, recorder)
             written = time.monotonic()
         slip = _advance_to_sample(model, state, recorder.steps_per_sample)
-        _check(model, state, len(recorder.rows))
-        outcome = recorder.record(state, slip, callbacks)
+        _check(model, state, recorder.count)
+        over = recorder.record(state, slip, callbacks)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
-    return recorder.trace(outcome)
+    return recorder.trace()
 
 
 def _advance_to_sample(model: Model, state: State, steps: int) -> float:

@@ -50,10 +50,11 @@ def oif_limits(
     if oif is None:
         return []
     inertia = make_inertia(oif, config, lattice, units)
-    (body,) = bodies(config)
+    ((body,),) = bodies(config)
     assert body.faces is not None
     mesh = largest_stiffness(make_oif_law(oif, body.nodes, body.faces, units), body.nodes / units.dx)
-    load = (drop + 0.6 * cell.ks * 2 / config.channel.gap) * node_size(config)  # as in `sim.cell.wall_pressure`
+    # As in `sim.cell.wall_pressure`.
+    load = (drop + 0.6 * cell.ks * 2 / config.channel.gap) * node_size(cell, config.numerics)
     wall = inertia.walls.stiffness(load / units.force)
     rate, number = inertia.friction / inertia.mass, verlet_number(inertia, mesh + wall)
     text = f"γ dt/m = {rate:.3g}, "

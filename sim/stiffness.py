@@ -43,7 +43,7 @@ def stretching_constant(config: SimulationConfig) -> float:
 
     The global area resists no wave and is left out.
     """
-    parts = membranes(config.cell)
+    parts = [part for cell in config.all_cells for part in membranes(cell)]
     if config.numerics.dimension == 2:
         return max(part.ks for part in parts)
     local = [area_modulus(part) - (part.ka_global if part.oif is None else 0.0) for part in parts]
@@ -66,6 +66,6 @@ def max_ks_lu(config: SimulationConfig) -> float:
         return most  # nodes with a mass move with the velocity as interpolated
     magic = numerics.magic if numerics.collision == "trt" else (numerics.tau - 0.5) ** 2
     mobility = missed_velocity(numerics.kernel, magic) / (CS2 * (numerics.tau - 0.5))
-    size = node_size(config) / numerics.dx ** (numerics.dimension - 1)
+    size = min(node_size(cell, numerics) for cell in config.all_cells) / numerics.dx ** (numerics.dimension - 1)
     per_ks = WAVE[numerics.dimension] * mobility / (size**2 if numerics.dimension == 2 else size)
     return min(most, MARGIN * (4 * KINK_STEPS - 2) / per_ks)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.command import InputError
-from sim.config import SimulationConfig, load_config
-from sim.files import new_hdf5
+from sim.config import CellConfig, SimulationConfig, load_config
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,11 +61,12 @@ class Outcome(Enum):
     """How a run ended; the text says what to try next."""
 
     EXITED = "the cell has left the exit taper and is round again"
-    OUTLET = "the cell has reached the outlet before it was round again: lengthen channel.outlet_length"
+    OUTLET = "the outlet was reached before the cell was round again: lengthen channel.outlet_length"
     REACHED = "the trailing edge has reached output.stop_x"
     SHEARED = "the cell has been sheared for the time asked for"
     STUCK = "the cell does not move: raise fluid.pressure_drop, or lower cell.ks or cell.diameter"
     MAX_STEPS = "the time is over before the cell was out: raise numerics.max_time or fluid.pressure_drop"
+    UNFINISHED = "another cell ended the run before this one was out: see what became of that one"
     UNSTABLE = "lower numerics.inertia_scale (halve it), cell.kv or cell.ks, or refine numerics.dx"
 
     @property
@@ -98,6 +98,10 @@ class Trace:
         numbers of the pre-flight check, by name, in SI.
     nucleus, nucleus_faces
         The same of the nucleus as `snapshots` and `faces` of the cell; None without one.
+    number
+        Of the cell among those of the run, from 0.
+    others
+        Of the first cell the traces of the others, at the same times.
     """
 
     samples: Mapping[str, np.ndarray]
@@ -109,6 +113,23 @@ class Trace:
     flow: Mapping[str, float] = field(default_factory=dict)
     nucleus: np.ndarray | None = None
     nucleus_faces: np.ndarray | None = None
+    number: int = 0
+    others: tuple[Trace, ...] = ()
+
+    @property
+    def together(self) -> tuple[Trace, ...]:
+        """This cell's trace and those of the others."""
+        return (self, *self.others)
+
+    @property
+    def cell(self) -> CellConfig:
+        """What the cell is made of."""
+        return self.config.all_cells[self.number]
+
+    @property
+    def label(self) -> str:
+        """The cell's class."""
+        return self.cell.name or self.config.name
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Return the samples of one column (T,)."""
@@ -136,7 +157,6 @@ def read_trace(folder: Path | str) -> Trace:
         If the folder holds no finished run or its files are damaged.
     """
     import h5py
-    import numpy as np
 
     folder = Path(folder)
     if not is_complete(folder):
@@ -144,33 +164,52 @@ def read_trace(folder: Path | str) -> Trace:
     config = load_config(str(folder / "config.toml"))
     try:
         with h5py.File(folder / "result.h5", "r") as file:
-            names = columns(config.numerics.dimension)
-            inner = ("nucleus", "nucleus_faces") if config.cell.nucleus else ()
-            arrays = [f"trace/{name}" for name in names]
-            arrays += [f"snapshots/{name}" for name in ("time", "vertices", "faces", *inner)]
-            for name in ("trace", "snapshots", *arrays):
-                if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-                    raise KeyError(f"/{name} is missing or a link out of the file")
             if str(file.attrs["config"]) != (folder / "config.toml").read_text(encoding="utf-8"):
                 raise ValueError("config.toml beside it is not that of this run")
-            trace = Trace(
-                samples={name: np.asarray(file[f"trace/{name}"], dtype=np.float64) for name in names},
-                snapshot_time=np.asarray(file["snapshots/time"], dtype=np.float64),
-                snapshots=np.asarray(file["snapshots/vertices"], dtype=np.float64),
-                faces=np.asarray(file["snapshots/faces"]),
-                outcome=Outcome[str(file.attrs["outcome"])],
-                config=config,
-                flow=json.loads(str(file.attrs["flow"])),
-                **{name: np.asarray(file[f"snapshots/{name}"]) for name in inner},
-            )
-        _check_arrays(trace)
+            first, *others = (_read_cell(file, config, number) for number in range(len(config.all_cells)))
+        for trace in (first, *others):
+            _check_arrays(trace)
     except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         reason = error.args[0] if isinstance(error, KeyError) and error.args else error
         raise InputError(
             f"{folder / 'result.h5'}: damaged, or written by another version of sim.run ({reason}); "
             "move the folder away and run it again"
         ) from error
-    return trace
+    return replace(first, others=tuple(others))
+
+
+def group_of(number: int) -> str:
+    """Return where in the file a cell's trace is, from 0."""
+    return "" if number == 0 else f"cells/{number + 1}/"
+
+
+def _read_cell(file: Any, config: SimulationConfig, number: int) -> Trace:
+    """Read one cell of a run."""
+    import h5py
+    import numpy as np
+
+    at = group_of(number)
+    names = columns(config.numerics.dimension)
+    inner = ("nucleus", "nucleus_faces") if config.all_cells[number].nucleus else ()
+    arrays = [f"trace/{name}" for name in names]
+    arrays += [f"snapshots/{name}" for name in ("time", "vertices", "faces", *inner)]
+    for name in ("trace", "snapshots", *arrays):
+        if not isinstance(file.get(at + name, getlink=True), h5py.HardLink):
+            raise KeyError(f"/{at}{name} is missing or a link out of the file")
+    about = file[at.rstrip("/")].attrs if at else file.attrs
+    nucleus = {name: np.asarray(file[f"{at}snapshots/{name}"]) for name in inner}
+    return Trace(
+        samples={name: np.asarray(file[f"{at}trace/{name}"], dtype=np.float64) for name in names},
+        snapshot_time=np.asarray(file[f"{at}snapshots/time"], dtype=np.float64),
+        snapshots=np.asarray(file[f"{at}snapshots/vertices"], dtype=np.float64),
+        faces=np.asarray(file[f"{at}snapshots/faces"]),
+        outcome=Outcome[str(about["outcome"])],
+        config=config,
+        flow=json.loads(str(about["flow"])),
+        number=number,
+        nucleus=nucleus.get("nucleus"),
+        nucleus_faces=nucleus.get("nucleus_faces"),
+    )
 
 
 def _check_arrays(trace: Trace) -> None:
@@ -187,66 +226,3 @@ def _check_arrays(trace: Trace) -> None:
     for name, values in (("time", trace["time"]), ("x", trace["x"]), ("vertices", snapshots)):
         if not np.isfinite(values).all():
             raise ValueError(f"{name} holds NaN or infinity")
-
-
-def write_result(path: Path, trace: Trace, features: Mapping[str, float | None]) -> None:
-    """Write trace, features and snapshots to one HDF5 file that ParaView opens as a time series.
-
-    The ``/VTKHDF`` group holds the membrane as temporal PolyData (version 2.1); the same bytes
-    come out for the same trace.
-    """
-    import numpy as np
-
-    with new_hdf5(path) as file:
-        file.attrs["outcome"] = trace.outcome.name
-        file.attrs["config"] = trace.config.to_toml()
-        file.attrs["flow"] = json.dumps(dict(trace.flow), sort_keys=True)
-        group = file.create_group("trace")
-        for name, (unit, meaning) in columns(trace.config.numerics.dimension).items():
-            data = group.create_dataset(name, data=np.asarray(trace[name], dtype=np.float64))
-            data.attrs["unit"], data.attrs["description"] = unit, meaning
-        group = file.create_group("features")
-        for name, value in features.items():
-            group.attrs[name] = np.nan if value is None else float(value)
-        group = file.create_group("snapshots")
-        group.create_dataset("time", data=trace.snapshot_time).attrs["unit"] = "s"
-        group.create_dataset("vertices", data=trace.snapshots).attrs["unit"] = "m"
-        group.create_dataset("faces", data=trace.faces)
-        if trace.nucleus is not None:
-            group.create_dataset("nucleus", data=trace.nucleus).attrs["unit"] = "m"
-            group.create_dataset("nucleus_faces", data=trace.nucleus_faces)
-        _write_vtkhdf(file, trace)
-
-
-def _write_vtkhdf(file: Any, trace: Trace) -> None:
-    import numpy as np
-
-    steps, count, dimension = trace.snapshots.shape
-    points = np.zeros((steps * count, 3), dtype=np.float32)
-    points[:, :dimension] = trace.snapshots.reshape(-1, dimension)
-    cells = len(trace.faces)
-    root = file.create_group("VTKHDF")
-    root.attrs["Version"] = np.array([2, 1], dtype=np.int64)
-    root.attrs.create("Type", b"PolyData", dtype="S8")
-    root.create_dataset("Points", data=points)
-    root.create_dataset("NumberOfPoints", data=np.full(steps, count, dtype=np.int64))
-    filled = "Polygons" if dimension == 3 else "Lines"
-    for kind in ("Vertices", "Lines", "Polygons", "Strips"):
-        mine = kind == filled
-        group = root.create_group(kind)
-        connectivity = trace.faces.ravel() if mine else np.zeros(0)
-        offsets = np.arange(cells + 1) * trace.faces.shape[1] if mine else np.zeros(1)
-        group.create_dataset("Connectivity", data=connectivity.astype(np.int64))
-        group.create_dataset("Offsets", data=offsets.astype(np.int64))
-        group.create_dataset("NumberOfCells", data=np.full(steps, cells if mine else 0, dtype=np.int64))
-        ids = trace.faces.size if mine else 0
-        group.create_dataset("NumberOfConnectivityIds", data=np.full(steps, ids, dtype=np.int64))
-    group = root.create_group("Steps")
-    group.attrs["NSteps"] = np.int64(steps)
-    group.create_dataset("Values", data=trace.snapshot_time)
-    group.create_dataset("PartOffsets", data=np.arange(steps, dtype=np.int64))
-    group.create_dataset("NumberOfParts", data=np.ones(steps, dtype=np.int64))
-    group.create_dataset("PointOffsets", data=np.arange(steps, dtype=np.int64) * count)
-    zeros = np.zeros((steps, 4), dtype=np.int64)
-    group.create_dataset("CellOffsets", data=zeros)
-    group.create_dataset("ConnectivityIdOffsets", data=zeros)

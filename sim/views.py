@@ -1,4 +1,4 @@
-"""A three-dimensional cell in its channel, seen along the three axes."""
+"""Three-dimensional cells in their channel, seen along the three axes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIGHT = np.array([0.35, 0.55, 0.76])
 def areal_strain(trace: Trace, index: int) -> np.ndarray:
     """Return A/A0 - 1 of each triangle (F,) in snapshot `index`, A0 that of the first snapshot without inflation."""
     area = [triangle_areas(trace.snapshots[k], trace.faces) for k in (index, 0)]
-    return area[0] / (area[1] / trace.config.cell.inflation**2) - 1
+    return area[0] / (area[1] / trace.cell.inflation**2) - 1
 
 
 def triangle_areas(x: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -36,7 +36,7 @@ def triangle_areas(x: np.ndarray, faces: np.ndarray) -> np.ndarray:
 def draw_view(
     axes: Axes, trace: Trace, index: int, view: tuple[int, int, int], top: float, window: tuple[float, float]
 ) -> ScalarMappable:
-    """Draw the cell of snapshot `index` and the channel around it; return what colours the areal strain.
+    """Draw the cells of snapshot `index` and the channel around them; return what colours the areal strain.
 
     Parameters
     ----------
@@ -56,23 +56,30 @@ def draw_view(
     from matplotlib.collections import PolyCollection
 
     right, up, towards = view
-    x, faces = 1e6 * trace.snapshots[index], trace.faces
-    _draw_walls(axes, trace, x, (right, up), window)
-    normal = _normals(x, faces)
-    normal /= np.linalg.norm(normal, axis=1)[:, None]
     # Turning the axes must not mirror the scene: the eye is where right × up points.
     side = 1 if (right, up, towards) in ((0, 1, 2), (1, 2, 0), (2, 0, 1)) else -1
+    _draw_walls(axes, trace, 1e6 * trace.snapshots[index], (right, up), window)
+    corner, normal, strain = (
+        np.concatenate(parts) for parts in zip(*(_skin(one, index) for one in trace.together), strict=True)
+    )
     seen = np.flatnonzero(side * normal[:, towards] > 0)
-    seen = seen[np.argsort(side * x[faces[seen], towards].mean(axis=1))]
-    skin = PolyCollection(list(x[faces[seen]][:, :, (right, up)]), cmap="viridis", edgecolors="face", linewidths=0.3)
-    skin.set_array(areal_strain(trace, index)[seen])
+    seen = seen[np.argsort(side * corner[seen][..., towards].mean(axis=1))]
+    skin = PolyCollection(list(corner[seen][:, :, (right, up)]), cmap="viridis", edgecolors="face", linewidths=0.3)
+    skin.set_array(strain[seen])
     skin.set_clim(0, top)
     axes.add_collection(skin)
     shade = np.clip(1 - normal[seen][:, (right, up, towards)] * [1, 1, side] @ LIGHT, 0, 1)
-    shadow = PolyCollection(list(x[faces[seen]][:, :, (right, up)]), facecolors=[(0, 0, 0, 0.35 * s) for s in shade])
+    shadow = PolyCollection(list(corner[seen][:, :, (right, up)]), facecolors=[(0, 0, 0, 0.35 * s) for s in shade])
     axes.add_collection(shadow)
     axes.set(aspect="equal", xlabel=f"{'xyz'[right]} (µm)", ylabel=f"{'xyz'[up]} (µm)")
     return skin
+
+
+def _skin(trace: Trace, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return corners (F, 3, 3) in µm, unit normals (F, 3) and areal strain (F,) of a cell's triangles."""
+    x, faces = 1e6 * trace.snapshots[index], trace.faces
+    normal = _normals(x, faces)
+    return x[faces], normal / np.linalg.norm(normal, axis=1)[:, None], areal_strain(trace, index)
 
 
 def _normals(x: np.ndarray, faces: np.ndarray) -> np.ndarray:

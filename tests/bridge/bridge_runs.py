@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from sim.config import SimulationConfig, parse_config
+from sim.export import write_result
 from sim.features import compute_features
-from sim.trace import COLUMNS, Outcome, Trace, header, write_result
+from sim.trace import COLUMNS, Outcome, Trace, header
 
 UM = 1e-6
 
@@ -82,7 +83,7 @@ def write_run(parent: Path, trace: Trace) -> Path:
         writer = csv.writer(stream)
         writer.writerow([header(name) for name in COLUMNS])
         writer.writerows(zip(*(trace[name] for name in COLUMNS), strict=True))
-    write_result(folder / "result.h5", trace, features)
+    write_result(folder / "result.h5", trace, [features])
     return folder
 
 

@@ -26,7 +26,7 @@ def shaped(config, dimension=3, **cell):
 
 
 def spans(config):
-    return np.ptp(bodies(config)[0].nodes, axis=0)
+    return np.ptp(bodies(config)[0][0].nodes, axis=0)
 
 
 def write_surface(path, stretch=(1.0, 0.7, 0.7), level=3):
@@ -47,14 +47,14 @@ def test_an_ellipsoid_lies_as_it_is_told(small):
 
 def test_the_turn_is_right_handed(small):
     flat = mesh.Mesh(*rest_mesh(shaped(small, rest_shape="biconcave").cell, 0.52e-6))
-    turned = bodies(shaped(small, rest_shape="biconcave", orientation=[90, 0, 0]))[0].nodes
+    turned = bodies(shaped(small, rest_shape="biconcave", orientation=[90, 0, 0]))[0][0].nodes
     assert turned == pytest.approx(flat.nodes[:, [0, 2, 1]] * [1, -1, 1], abs=1e-18)
 
 
 def test_else_the_seed_turns_it(small):
     def nodes(seed, **cell):
         values = shaped(small, rest_shape="biconcave", **cell).model_dump(exclude_none=True)
-        return bodies(SimulationConfig.model_validate(values | {"seed": seed}))[0].nodes
+        return bodies(SimulationConfig.model_validate(values | {"seed": seed}))[0][0].nodes
 
     assert np.array_equal(nodes(1), nodes(1))
     assert abs(nodes(1) - nodes(2)).max() > 1e-6
@@ -73,7 +73,7 @@ def test_a_shape_at_rest_feels_nothing_and_is_meshed_like_a_sphere(small, cell):
     assert abs(state.cell.force).max() < 1e-9 * scale
     edges = model.cells.membranes[0].law.length0
     assert 0.6 < edges.mean() < 1.5
-    assert node_count(config) == len(model.cells.start)
+    assert node_count(config.cell, config.numerics) == len(model.cells.start)
 
 
 def test_an_ellipse_in_two_dimensions(small):
@@ -93,7 +93,7 @@ def test_a_file_gives_the_shape(small, tmp_path):
     path = write_surface(tmp_path / "cell.stl")
     cell = {"mesh_file": path, "mesh_unit": "um", "orientation": [0, 0, 90]}
     config = preflight(shaped(small, **cell)).config
-    body = bodies(config)[0]
+    body = bodies(config)[0][0]
     assert np.ptp(body.nodes, axis=0) == pytest.approx(7e-6 * np.array([0.7, 1.0, 0.7]), rel=5e-3)
     solid = mesh.Mesh(body.nodes, body.faces)
     assert mesh.volume(solid) == pytest.approx(np.pi / 6 * 0.49 * 7e-6**3, rel=1e-3)
