@@ -124,7 +124,7 @@ def _seen(
     light, shade = (a[top : top + rows, left : left + columns] for a in empty_channel(*look))
     here = Grid(grid.x0 + left * grid.pixel_size, grid.y0 + top * grid.pixel_size, grid.pixel_size, (rows, columns))
     light = light.copy()
-    for one, its in zip((trace, *trace.others), (scene, *others), strict=False):
+    for one, its in zip(trace.together, (scene, *others), strict=False):  # without their looks, not the others
         added, window = change(pose(one, index), its, look._replace(grid=here), velocity(one, index))
         light[window] += added
     rng = np.random.default_rng(scene.noise[MOMENTS.index(which)])

@@ -198,6 +198,8 @@ class OutputConfig(Section):
     """About how many outlines are kept (-)."""
     stop_x: float | None = None
     """Where the trailing edge ends the run; by default it goes on until the cell is round again (m)."""
+    fluid_fields: int | None = Field(default=None, ge=1)
+    """Keep velocity and pressure of the flow at every so many outlines, in fields.vtkhdf; by default none (-)."""
     checkpoint_every: float = Field(default=60.0, gt=0)
     """Interval of the clock on the wall between checkpoints, from which a run that was cut off goes on (s)."""
 
@@ -275,6 +277,8 @@ class SimulationConfig(Section):
         content = self.model_dump(exclude=PRESENTATION)
         if self.cells is None:
             del content["cells"]
+        if self.output.fluid_fields is None:
+            del content["output"]["fluid_fields"]
         content["physics_version"] = PHYSICS_VERSION
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]

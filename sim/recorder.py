@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sim.fields import FieldKeeper
 from sim.fluid import flow_rate, moments
 from sim.follower import Follower
 from sim.predict import exit_position, transit_time, whole_path
@@ -48,9 +49,9 @@ class Sample:
 class Recorder:
     """Collects samples and outlines, and decides when the run ends."""
 
-    def __init__(self, model: Model, state: State) -> None:
+    def __init__(self, model: Model, state: State, fields: FieldKeeper | None = None) -> None:
         config, units = model.config, model.flight.units
-        self.model = model
+        self.model, self.fields = model, fields
         every = float(config.output.every or 0.0)
         self.steps_per_sample = max(2, 2 * round(every / units.dt / 2))  # moments need an even number of steps
         channel = model.channel
@@ -77,6 +78,11 @@ class Recorder:
         """Samples so far."""
         return len(self.cells[0].rows)
 
+    @property
+    def snapshot_times(self) -> list[float]:
+        """Times of the kept outlines, s."""
+        return [time for time, _ in self.snapshots]
+
     def record(self, state: State, slip: float, callbacks: tuple[Callable[[Sample], None], ...]) -> bool:
         """Take a sample; return whether the run is over."""
         x = self.model.channel.to_si(state.cell.x)
@@ -93,6 +99,8 @@ class Recorder:
             cell.leave()
         if over and self.snapshots[-1][0] != common["time"]:
             self.snapshots.append((common["time"], x))
+        if self.fields is not None and self.snapshots[-1][0] == common["time"]:
+            self.fields.follow(self.snapshot_times, self.model, state)
         self._tell(callbacks)
         return over
 
@@ -138,6 +146,6 @@ class Recorder:
 
     def trace(self) -> Trace:
         """Return what was recorded."""
-        times, nodes = np.array([time for time, _ in self.snapshots]), np.array([x for _, x in self.snapshots])
+        times, nodes = np.array(self.snapshot_times), np.array([x for _, x in self.snapshots])
         first, *others = (cell.trace(times, nodes, self.gap_velocity) for cell in self.cells)
         return replace(first, others=tuple(others))

@@ -73,7 +73,7 @@ def main(argv: list[str]) -> int:
     options, config = parse(argv)
     from sim.describe import describe
     from sim.preflight import preflight, require
-    from sim.runfolder import add_movie, checkpoint_path, existing, run_path, write_run
+    from sim.runfolder import add_movie, checkpoint_path, existing, fields_path, run_path, write_run
 
     flight = preflight(config)
     say(describe(flight), options.quiet)
@@ -91,7 +91,7 @@ def main(argv: list[str]) -> int:
         checkpoint = checkpoint_path(folder)
         result = write_run(
             folder,
-            lambda: _simulate(flight, checkpoint, options.quiet),
+            lambda: _simulate(flight, checkpoint, fields_path(folder), options.quiet),
             describe(flight),
             options.movie,
             options.quiet,
@@ -119,7 +119,7 @@ def _predict(flight: Flight, quiet: bool) -> float:
     return seconds
 
 
-def _simulate(flight: Flight, checkpoint: Path, quiet: bool) -> Trace:
+def _simulate(flight: Flight, checkpoint: Path, fields: Path, quiet: bool) -> Trace:
     """Simulate with a progress bar for each phase."""
     from sim.simulation import simulate
 
@@ -131,7 +131,7 @@ def _simulate(flight: Flight, checkpoint: Path, quiet: bool) -> Trace:
                 bars[sample.phase] = stack.enter_context(progress(_PHASES[sample.phase], quiet))
             bars[sample.phase].update(sample.fraction, sample.detail)
 
-        return simulate(flight.config, [show], checkpoint)
+        return simulate(flight.config, [show], checkpoint, fields)
 
 
 def _report(folder: Path, result: dict[str, Any], options: argparse.Namespace) -> None:

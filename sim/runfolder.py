@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import json
+import shutil
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -28,6 +29,11 @@ def run_path(out: Path, config: SimulationConfig) -> Path:
 def checkpoint_path(folder: Path) -> Path:
     """Return where the run that will be `folder` keeps its state while it goes on."""
     return folder.with_name(f".{folder.name}.checkpoint.h5")
+
+
+def fields_path(folder: Path) -> Path:
+    """Return where the run that will be `folder` keeps the fields of its flow while it goes on."""
+    return folder.with_name(f".{folder.name}.fields")
 
 
 def existing(folder: Path) -> dict[str, Any] | None:
@@ -72,7 +78,7 @@ def write_run(
     folder
         Final name.
     simulate
-        Computes the trace.
+        Computes the trace; keeps the fields of its flow, if it is to, in `fields_path`.
     description
         The pre-flight report, for ``log.txt``.
     movie
@@ -118,6 +124,10 @@ def _write_run(
             _write_csv(part / trace_name(one.number), one)
         (part / "features.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         write_result(part / "result.h5", trace, [_values(one) for one in trace.together])
+        if trace.config.output.fluid_fields:
+            from sim.fields import write_fields
+
+            write_fields(part / "fields.vtkhdf", fields_path(folder), trace)
         if picture:
             _write_summary(part / "summary.png", trace)
         if movie:
@@ -128,6 +138,7 @@ def _write_run(
         (part / "log.txt").write_text(f"{started:%Y-%m-%d %H:%M:%S} UTC\n{description}\n{ending}\n", encoding="utf-8")
         origin = provenance(started, seconds)
         (part / "provenance.json").write_text(json.dumps(origin, indent=1) + "\n", encoding="utf-8")
+    shutil.rmtree(fields_path(folder), ignore_errors=True)
     return result
 
 

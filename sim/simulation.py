@@ -19,6 +19,7 @@ from sim.command import UnstableSimulation
 from sim.config import SimulationConfig
 from sim.coupling import Cell, LostMembrane, follow, move, place
 from sim.drive import Controller, Drive, control, start_drive
+from sim.fields import FieldKeeper
 from sim.fluid import Fluid, FluidModel, make_fluid_model, step
 from sim.health import density_trouble, flow_trouble, mesh_trouble, wall_trouble
 from sim.inertial import begin_step, end_step, place_inertial
@@ -185,7 +186,10 @@ def probe(model: Model, seconds: float = 1.0) -> float:
 
 
 def simulate(
-    config: SimulationConfig, on_sample: Iterable[Callable[[Sample], None]] = (), checkpoint: Path | None = None
+    config: SimulationConfig,
+    on_sample: Iterable[Callable[[Sample], None]] = (),
+    checkpoint: Path | None = None,
+    fields: Path | None = None,
 ) -> Trace:
     """Simulate cells from their start until all are out, one is stuck, or the time is over.
 
@@ -198,11 +202,15 @@ def simulate(
     checkpoint
         File to go on from if it is there and of this run, and to write every `output.checkpoint_every` seconds; removed
         at the end.
+    fields
+        Folder to keep the fields of the flow in if the configuration asks for them; see `sim.fields.write_fields`.
 
     Raises
     ------
     ConfigError
         If the pre-flight check refuses the configuration.
+    InputError
+        If the checkpoint is there, but not the fields that go with it.
     UnstableSimulation
         If the simulation breaks down.
     OSError
@@ -211,10 +219,13 @@ def simulate(
     callbacks = tuple(on_sample)
     model = build(config)
     state = init(model, callbacks)
-    recorder = Recorder(model, state)
+    keeper = FieldKeeper(fields, config.output.fluid_fields) if fields and config.output.fluid_fields else None
+    recorder = Recorder(model, state, keeper)
     over = False
     if checkpoint is None or not read_checkpoint(checkpoint, model, state, recorder):
         over = recorder.record(state, 0.0, callbacks)
+    elif keeper is not None:
+        keeper.check(recorder.snapshot_times, model.flight.units.dt)
     written = time.monotonic()
     while not over:
         if checkpoint is not None and time.monotonic() - written > model.config.output.checkpoint_every:

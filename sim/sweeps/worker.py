@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sim.command import UnstableSimulation
 from sim.config import PHYSICS_VERSION, SimulationConfig
 from sim.files import here, replacing
-from sim.runfolder import checkpoint_path, existing, provenance, write_run
+from sim.runfolder import checkpoint_path, existing, fields_path, provenance, write_run
 from sim.sweeps.claims import claim
 from sim.sweeps.ledger import HOUSE, entry_of, forget, make_entry, record
 
@@ -187,7 +187,8 @@ def _compute_run(job: Job, config: SimulationConfig) -> Done:
         watch = [_watch(job.limit, seen)] if job.limit else []
         try:
             text = describe(preflight(config))
-            result = write_run(folder, lambda: simulate(config, watch, checkpoint), text, picture=job.picture)
+            fields = fields_path(folder)
+            result = write_run(folder, lambda: simulate(config, watch, checkpoint, fields), text, picture=job.picture)
         except UnstableSimulation as error:
             checkpoint.unlink(missing_ok=True)
             _record(job, "UNSTABLE", str(error), time.perf_counter() - started)

@@ -46,6 +46,8 @@ def test_a_frame_shows_both(trace):
     scope = Microscope(pixel_size=0.5e-6)
     scene, other = (draw_scene(one, scope, 0) for one in trace.together)
     both, single = frame(trace, "first", scene, scope, [other]), frame(trace, "first", scene, scope)
+    assert both is not None
+    assert single is not None
     assert [row["cell"] for row in both.truth] == [0, 1]
     assert [row["cell"] for row in single.truth] == [0]
     grid = whole_channel(trace.config.channel, scope.pixel_size)
