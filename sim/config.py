@@ -35,11 +35,13 @@ PRESENTATION = {
     "name": True,
     "numerics": {"threads"},
     "channel": {"file"},
-    "cell": {"mesh_file"},
-    "cells": {"__all__": {"mesh_file"}},
+    "cell": {"mesh_file", "name"},
+    "cells": {"__all__": {"mesh_file", "name"}},
     "output": {"checkpoint_every"},
 }
 """Fields that change no result."""
+LATER = ("cells", "fluid_fields")
+"""Fields that are younger than `PHYSICS_VERSION`: left open, they are no part of a digest, and runs keep their names."""
 
 
 class ConfigError(InputError):
@@ -275,10 +277,10 @@ class SimulationConfig(Section):
     def digest(self) -> str:
         """Return 12 hex digits that name the physics: all but `PRESENTATION`, with `PHYSICS_VERSION`."""
         content = self.model_dump(exclude=PRESENTATION)
-        if self.cells is None:
-            del content["cells"]
-        if self.output.fluid_fields is None:
-            del content["output"]["fluid_fields"]
+        for section in (content, content["output"], content["cell"], *(content["cells"] or ())):
+            for name in LATER:
+                if name in section and section[name] is None:
+                    del section[name]
         content["physics_version"] = PHYSICS_VERSION
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
