@@ -41,7 +41,7 @@ PRESENTATION = {
 }
 """Fields that change no result."""
 LATER = ("cells", "fluid_fields")
-"""Fields that are younger than `PHYSICS_VERSION`: left open, they are no part of a digest, and runs keep their names."""
+"""Fields younger than `PHYSICS_VERSION`: left open, they are no part of a digest, and runs keep their names."""
 
 
 class ConfigError(InputError):
