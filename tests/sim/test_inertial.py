@@ -19,7 +19,7 @@ from sim.kernels.trilinear import rub
 from sim.lattice import D3Q19
 from sim.oif import make_oif, oif_forces
 from sim.shell import Workspace
-from sim.simulation import advance, at_rest, build, simulate
+from sim.simulation import advance, at_rest, build, simulate, simulate
 from sim.softsphere import SoftSphere
 from sim.stability import largest_stiffness, verlet_number
 from sim.units import make_units
@@ -288,3 +288,21 @@ def test_a_run_cut_off_is_the_same(tmp_path):
 def test_same_bytes_on_two_threads():
     one, two = (simulate(small_config(numerics__max_time=1.5e-5, numerics__threads=n)) for n in (1, 2))
     assert all(np.array_equal(one[name], two[name]) for name in one.samples)
+
+
+def test_a_run_cut_off_goes_on_to_the_same(tmp_path):
+    config = small_config(output={"every": 2e-6, "checkpoint_every": 1e-9}, numerics__max_time=4e-5)
+    whole, path = simulate(config), tmp_path / "checkpoint.h5"
+
+    def cut(sample):
+        if sample.phase == "squeeze" and sample.values["time"] > 2e-5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate(config, [cut], path)
+    assert path.is_file()
+    resumed = []
+    again = simulate(config, [resumed.append], path)
+    assert 0 < len(resumed) < len(whole["time"])
+    assert all(np.array_equal(again[name], whole[name]) for name in whole.samples)
+    assert np.array_equal(again.snapshots, whole.snapshots)
