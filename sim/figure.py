@@ -181,21 +181,25 @@ def _draw_shear(panels: list[Axes], trace: Trace) -> None:
     for axes in panels:
         axes.grid(alpha=0.3)
         axes.set_xlabel("shear rate × time")
+    solid = trace.config.numerics.dimension == 3
+    name, scale, text = ("tension", 1e3, "tension (mN/m)") if solid else ("area", 1e12, "area (µm²)")
+    if trace.others:
+        name, scale, text = "y", 1e6, "centroid y (µm)"
     for one, style in _styles(trace):
         major, minor = one["major_axis"], one["minor_axis"]
         panels[0].plot(sheared, (major - minor) / (major + minor), **style)
-        skin = one["surface" if trace.config.numerics.dimension == 3 else "perimeter"]
+        skin = one["surface" if solid else "perimeter"]
         panels[2].plot(sheared, 100 * (skin / skin[0] - 1), **style)
-        panels[3].plot(sheared, 1e6 * one["y"], **style)
+        panels[3].plot(sheared, scale * one[name], **style)
     panels[0].set_ylabel("Taylor's deformation of the\nellipse of equal moments")
-    for name, text, colour in zip(("length", "height"), ("along the flow", "across"), COLOURS, strict=False):
-        panels[1].plot(sheared, 1e6 * trace[name], color=colour, label=text)
+    for extent, label, colour in zip(("length", "height"), ("along the flow", "across"), COLOURS, strict=False):
+        panels[1].plot(sheared, 1e6 * trace[extent], color=colour, label=label)
     panels[1].set_ylabel("extent of cell 1 (µm)" if trace.others else "extent (µm)")
     if trace.others:
         panels[0].legend(fontsize=7, frameon=False)
     panels[1].legend(fontsize=7, frameon=False)
     panels[2].set_ylabel("growth of the membrane (%)")
-    panels[3].set_ylabel("centroid y (µm)")
+    panels[3].set_ylabel(text)
 
 
 def _draw_velocity(axes: Axes, trace: Trace, against: str) -> None:

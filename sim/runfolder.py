@@ -187,8 +187,9 @@ def _write_csv(path: Path, trace: Trace) -> None:
 def _write_summary(path: Path, trace: Trace) -> None:
     from sim.figure import write_summary
 
-    cell, dimension = trace.cell, trace.config.numerics.dimension
-    drive = f"{trace.flow['pressure_drop_pa'] / 1e3:.3g} kPa, {dimension}-D"
+    cell, dimension, rate = trace.cell, trace.config.numerics.dimension, trace.config.fluid.shear_rate
+    drive = f"{trace.flow['pressure_drop_pa'] / 1e3:.3g} kPa" if rate is None else f"{rate:.3g} 1/s"
+    drive = f"{drive}, {dimension}-D"
     title = (
         f"{trace.config.name}: D = {1e6 * cell.diameter:.3g} µm, Ks = {1e3 * cell.ks:.3g} mN/m, "
         f"Kb = {cell.kb:.2g} J, {drive} — {trace.outcome.name}"
