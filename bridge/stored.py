@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from bridge.formats.hdf5 import array, check_stored, child, refused, text
+from bridge.formats.hdf5 import array, check_stored, check_words, child, refused, text
 from bridge.journal import recover
 from bridge.records import SCHEMA_VERSION, Dataset, DatasetError
 
@@ -54,6 +54,7 @@ def _dataset(file: h5py.File, path: Path) -> Dataset:
         raise DatasetError(f"{path}: no /table or /meta; this is not a dataset of this project")
     if meta_node.shape != () or h5py.check_string_dtype(meta_node.dtype) is None:
         raise DatasetError(f"{path}: /meta is no text; {_REMEDY}")
+    check_words(meta_node, path)
     meta = json.loads(text(meta_node[()]))
     version = meta.pop("schema_version", None)
     if version != SCHEMA_VERSION:

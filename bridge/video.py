@@ -18,6 +18,9 @@ VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".m4v", ".webm", ".gif")
 _STACKS = (".tif", ".tiff")
 _PICTURES = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
 _MOST_PIXELS = 4096 * 4096
+_UNREADABLE = (OSError, RuntimeError, ValueError, SyntaxError, KeyError, IndexError, TypeError, EOFError)
+_EXACT = ["-threads", "1", "-fflags", "+bitexact", "-flags:v", "+bitexact"]
+"""One thread and no version in the header: the same frames give the same bytes everywhere."""
 
 
 @contextlib.contextmanager
@@ -38,19 +41,41 @@ def video_writer(path: Path, playback: float) -> Iterator[Callable[[np.ndarray],
         with TiffWriter(path) as writer:
             yield lambda frame: writer.write(frame, contiguous=True, photometric="minisblack", metadata=None)
         return
+    if path.suffix.lower() == ".gif":
+        with _gif_writer(path, playback) as append:
+            yield append
+        return
     import imageio.v2
 
-    # One thread and no version in the header: the same frames give the same bytes everywhere
-    exact = ["-threads", "1", "-crf", "10", "-preset", "veryfast", "-fflags", "+bitexact", "-flags:v", "+bitexact"]
-    options: dict[str, Any] = (
-        {"format": "FFMPEG", "fps": playback, "codec": "libx264", "macro_block_size": 2, "quality": None}
-        | {"pixelformat": "yuv420p", "output_params": exact, "ffmpeg_log_level": "error"}
-        if path.suffix.lower() == ".mp4"
-        else {"format": "GIF-PIL", "duration": 1000 / playback, "loop": 0}
-    )
+    options: dict[str, Any] = {"codec": "libx264", "macro_block_size": 2, "quality": None, "pixelformat": "yuv420p"}
+    options |= {"output_params": [*_EXACT, "-crf", "10", "-preset", "veryfast"], "ffmpeg_log_level": "error"}
     writer: Any
-    with imageio.v2.get_writer(path, mode="I", **options) as writer:
+    with imageio.v2.get_writer(path, mode="I", format="FFMPEG", fps=playback, **options) as writer:
         yield writer.append_data
+
+
+@contextlib.contextmanager
+def _gif_writer(path: Path, playback: float) -> Iterator[Callable[[np.ndarray], object]]:
+    """Yield a function that appends a frame to a GIF, through FFmpeg: imageio's own breaks where few greys occur."""
+    import imageio_ffmpeg
+
+    writer: Any = None
+
+    def append(frame: np.ndarray) -> None:
+        nonlocal writer
+        if writer is None:
+            rows, columns = frame.shape
+            options = {"codec": "gif", "macro_block_size": 1, "quality": None, "output_params": _EXACT}
+            pixels = {"pix_fmt_in": "gray", "pix_fmt_out": "gray", "ffmpeg_log_level": "error"}
+            writer = imageio_ffmpeg.write_frames(str(path), (columns, rows), fps=playback, **options, **pixels)
+            writer.send(None)
+        writer.send(np.ascontiguousarray(frame))
+
+    try:
+        yield append
+    finally:
+        if writer is not None:
+            writer.close()
 
 
 class Clip:
@@ -78,6 +103,8 @@ class Clip:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Yield the frames (rows, columns) uint8 or uint16; colours become grey."""
+        from PIL.Image import DecompressionBombError
+
         suffix = self.path.suffix.lower()
         read = self._stack if suffix in _STACKS else self._folder if self._pictures else self._video
         shape = None
@@ -89,7 +116,7 @@ class Clip:
                 yield frame
         except DatasetError:
             raise
-        except (OSError, RuntimeError, ValueError, SyntaxError, KeyError, IndexError, TypeError, EOFError) as error:
+        except (*_UNREADABLE, DecompressionBombError) as error:
             reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
             raise DatasetError(f"{self.path}: not a readable recording ({reason[0][:200]}); export it again") from error
 

@@ -22,6 +22,7 @@ from bridge.records import MAX_BYTES, DatasetError
 _ZSTD, _SHUFFLE, _FLETCHER = 32015, 2, 3
 _BUILT_IN = (1, _SHUFFLE, _FLETCHER, 5, 6, 32000)
 _MAX_CHUNK = 512 * 2**20
+_ENTRY = 16  # bytes of a text's length and place
 _UNWRITTEN = 64 * 2**20  # bytes that may be there without being stored
 _DENSEST = 1100  # times that packing makes an array smaller, at most
 _FAILURES = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError, ArithmeticError)
@@ -105,6 +106,7 @@ def array(group: h5py.Group, name: str, path: Path, kinds: str = "biuf", stored:
     if stored:
         check_size(node.shape, node.dtype, f"{path}: {name}")
         check_stored(node, path, _UNWRITTEN)
+        check_words(node, path)
     return node
 
 
@@ -117,6 +119,35 @@ def check_stored(node: h5py.Dataset, path: Path, allowed: int) -> None:
             f"{path}: {node.name} {node.shape} takes {size / 2**30:.1f} GiB, of which {held} bytes are stored; "
             "write the file again"
         )
+
+
+def check_words(node: h5py.Dataset, path: Path) -> None:
+    """Refuse texts of which one says that it is longer than the file: HDF5 would make room for it.
+
+    Notes
+    -----
+    A text of variable length is stored as its length and a place, 16 bytes. Packed arrays are not looked into.
+    """
+    kind = h5py.check_string_dtype(node.dtype)
+    if kind is None or kind.length is not None or node.id.get_create_plist().get_nfilters():
+        return
+    if node.chunks is None:
+        spans = [(node.id.get_offset(), _ENTRY * math.prod(node.shape))]
+    else:
+        infos = (node.id.get_chunk_info(i) for i in range(node.id.get_num_chunks()))
+        spans = [(info.byte_offset, info.size) for info in infos]
+    limit = path.stat().st_size
+    with path.open("rb") as file:
+        for place, size in spans:
+            if place is None:
+                continue
+            file.seek(place)
+            held = file.read(min(size, limit)) + b"\0" * _ENTRY
+            lengths = np.frombuffer(held[: len(held) // _ENTRY * _ENTRY], "<u4")[:: _ENTRY // 4]
+            if lengths.max(initial=0) > limit:
+                raise DatasetError(
+                    f"{path}: {node.name}: a text of {lengths.max():,} bytes, the file has {limit:,}; write it again"
+                )
 
 
 def check_size(shape: Sequence[int], dtype: np.dtype, where: str) -> None:

@@ -17,7 +17,7 @@ from bridge.recording import Recorder, read_recording
 from bridge.records import DatasetError, read_dataset
 from bridge.segment import Spot, find_cells, make_background
 from bridge.track import flows_right, link
-from bridge.video import Clip
+from bridge.video import Clip, video_writer
 from bridge.walls import find_walls
 from sim.features import FEATURES
 from sim.observe import outline_measures
@@ -54,6 +54,15 @@ def test_constriction_is_found_to_a_third_of_a_pixel(recorded):
     assert found.exit == pytest.approx((LENGTH - film.grid.x0) / PIXEL, abs=0.35)
     assert found.centre == pytest.approx(-film.grid.y0 / PIXEL, abs=0.5)
     assert found.gap * PIXEL == pytest.approx(5.2 * UM, rel=0.06)
+
+
+@pytest.mark.parametrize("greys", [2, 30, 256])
+def test_a_gif_comes_back_as_it_was(tmp_path, greys):
+    frames = np.random.default_rng(0).integers(0, greys, (4, 31, 57)).astype(np.uint8)
+    with video_writer(tmp_path / "a.gif", 25) as append:
+        for frame in frames:
+            append(frame)
+    np.testing.assert_array_equal(list(Clip(tmp_path / "a.gif")), frames)
 
 
 @pytest.mark.parametrize("scale", [0.96, 1.0, 1.05])
