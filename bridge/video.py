@@ -65,9 +65,10 @@ def _gif_writer(path: Path, playback: float) -> Iterator[Callable[[np.ndarray], 
         nonlocal writer
         if writer is None:
             rows, columns = frame.shape
-            options: dict[str, Any] = {"codec": "gif", "macro_block_size": 1, "quality": None, "output_params": _EXACT}
-            pixels: dict[str, Any] = {"pix_fmt_in": "gray", "pix_fmt_out": "gray", "ffmpeg_log_level": "error"}
-            writer = imageio_ffmpeg.write_frames(str(path), (columns, rows), fps=playback, **options, **pixels)
+            options: dict[str, Any] = {"codec": "gif", "fps": playback, "quality": None, "output_params": _EXACT}
+            pixels: dict[str, Any] = {"pix_fmt_in": "gray", "pix_fmt_out": "gray", "macro_block_size": 1}
+            pixels["ffmpeg_log_level"] = "error"
+            writer = imageio_ffmpeg.write_frames(str(path), (columns, rows), **options, **pixels)
             writer.send(None)
         writer.send(np.ascontiguousarray(frame))
 
