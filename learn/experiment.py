@@ -115,7 +115,7 @@ def _train_one(
     folder.mkdir(exist_ok=True)
 
     def on_step(done: float) -> None:
-        show((index + done / epochs) / len(splits.folds), f"epoch {int(done) + 1} of at most {epochs}")
+        show((index + done / epochs) / len(splits.folds), f"epoch {min(int(done) + 1, epochs)} of at most {epochs}")
 
     def on_epoch(record: dict[str, float]) -> None:
         log({"fold": index, **record})
