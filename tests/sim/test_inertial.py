@@ -19,7 +19,7 @@ from sim.kernels.trilinear import rub
 from sim.lattice import D3Q19
 from sim.oif import make_oif, oif_forces
 from sim.shell import Workspace
-from sim.simulation import advance, at_rest, build, simulate, simulate
+from sim.simulation import advance, at_rest, build, simulate
 from sim.softsphere import SoftSphere
 from sim.stability import largest_stiffness, verlet_number
 from sim.units import make_units
