@@ -37,7 +37,7 @@ class Arguments:
     workers: int | None = None
     """Processes on this machine; by default as many as it has cores."""
     dry_run: bool = False
-    """Time one cell, say how long all will take, and stop."""
+    """Simulate and time five cells, say how long all will take, and stop."""
     json: bool = False
     """Print one JSON object on standard output."""
     quiet: bool = False
@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
         ahead = plan.foresee(settings, costs)
         stages = {"simulations": ahead.simulations, "films": ahead.films, "trainings": ahead.trainings}
         listed = ", ".join(f"{name} {_time(seconds)}" for name, seconds in stages.items())
-        measured = f"{costs.cell:.1f} s for a cell in 2-D, {costs.film:.1f} s to film and measure it"
+        measured = f"{costs.cell:.1f} s for a cell in 2-D, {costs.film:.1f} s for a film and its measurement"
         say(f"measured here: {measured}; foreseen: {listed}, together {_time(ahead.seconds)}", arguments.quiet)
         if arguments.dry_run:
             if arguments.json:

@@ -29,6 +29,7 @@ COMMANDS = (
     "learn.explain",
     "learn.export",
     "learn.report",
+    "learn.reproduce",
     "learn.transfer",
 )
 HEAVY = ("numba", "llvmlite", "jax", "flax", "optax", "sklearn", "skimage", "matplotlib", "pandas")

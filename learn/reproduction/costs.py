@@ -1,15 +1,17 @@
-"""How long a reproduction takes here: one cell simulated, filmed and measured before the others, and what follows."""
+"""How long a reproduction takes here: five cells simulated, one filmed and measured before all others."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
 
-from bridge.command import write_text
-from bridge.runs import read_run
-from learn.reproduction.films import Job, Simulated, make
+import numpy as np
+
+from bridge.command import InputError, write_text
+from bridge.runs import read_sweep
+from learn.reproduction.films import CAME_THROUGH, Job, Simulated, make
 from learn.reproduction.scales import DEVELOPMENT, Scale
-from learn.reproduction.steps import Place, Step
+from learn.reproduction.steps import Place
 
 SOLID = 30.0
 """A run in three dimensions at the coarsest quality over one in two at `draft`, in time (measured)."""
@@ -21,7 +23,7 @@ USUAL = 3.0
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds of one core on this machine, measured on one cell."""
+    """Seconds of one core on this machine, as measured."""
 
     cell: float
     """A run in two dimensions."""
@@ -42,26 +44,22 @@ class Costs:
         return max(1.0, self.cell / (USUAL * (QUICK if quality == "quick" else 1)))
 
 
-def first_cell(place: Place, scale: Scale) -> Step:
-    """Return the step that simulates hct116 as the preset has it: among the single cells, which need it anyway."""
-    words = ("sim.run", "hct116", "--quality", scale.quality, "--out", str(place.singles), "--quiet")
-    return Step("first-cell", words, 20)
-
-
 def measure(place: Place, scale: Scale) -> Costs:
-    """Return what the first cell took, and a film of it with the usual camera; kept once measured."""
+    """Return what a single cell took (median), and a film of one with the usual camera; kept once measured."""
     path = place.out / "costs.json"
     if path.is_file():
         return Costs(**json.loads(path.read_text(encoding="utf-8")))
-    run = next(folder for folder in sorted(place.singles.glob("hct116-*")) if folder.is_dir())
-    _, features, provenance, _ = read_run(run)
-    rate = scale.frames / features["features"]["transition_time"]["value"]
-    camera = place.out / "microscopes" / "first.toml"
+    table, _ = read_sweep(place.singles)
+    first = next((row for row in table.to_dict("records") if row["outcome"] in CAME_THROUGH), None)
+    if first is None:
+        raise InputError(f"{place.singles}: no single cell came through; see its sweep.csv")
+    camera, folder = place.out / "microscopes" / "first.toml", place.out / "films-first"
     write_text(camera, f"pixel_size = {scale.pixel_size!r}\n")
-    folder = place.out / "films-first"
     folder.mkdir(exist_ok=True)
-    job = Job(Simulated(run, "hct116", DEVELOPMENT[0].name, False, {}), folder, camera, scale.pixel_size, rate, ())
+    rate = scale.frames / float(first["transition_time"])
+    cell = Simulated(place.singles / first["run"], "hct116", DEVELOPMENT[0].name, False, {})
+    job = Job(cell, folder, camera, scale.pixel_size, rate, ())
     make(job)  # compiles, or loads what is compiled
-    costs = Costs(float(provenance["wall_time_s"]), make(job))
+    costs = Costs(float(np.median(table["wall_time_s"].to_numpy(float))), make(job))
     write_text(path, json.dumps(asdict(costs)) + "\n")
     return costs

@@ -45,6 +45,11 @@ class Settings:
         """The scale."""
         return SCALES[self.name]
 
+    @property
+    def runs(self) -> int:
+        """Cells of the populations."""
+        return sum(self.scale.cells.values()) + sum(self.scale.solid.values())
+
 
 def measured_cells(given: Path | None) -> Path | None:
     """Return the table of the paper's measured cells: the one given, or that of the folder MIMLAB_SHARED names."""
@@ -81,11 +86,12 @@ def begin(settings: Settings) -> None:
 
 
 def measure(settings: Settings) -> Costs:
-    """Return what one cell takes here, simulated and filmed first if it was not."""
-    step = costs.first_cell(settings.place, settings.scale)
-    if not step.done(settings.place):
-        step.take(settings.place)
-    return costs.measure(settings.place, settings.scale)
+    """Return what one cell takes here, from the single cells of Fig. 9, which are simulated first if they were not."""
+    place = settings.place
+    step = trainings.singles(place, settings.scale, settings.scheduler, settings.workers)
+    if not step.done(place):
+        step.take(place)
+    return costs.measure(place, settings.scale)
 
 
 @dataclass(frozen=True)
@@ -111,11 +117,11 @@ def foresee(settings: Settings, found: Costs) -> Ahead:
     return Ahead(simulated, found.filmed(settings.scale) / settings.workers, learned)
 
 
-def steps_of(settings: Settings, found: Costs) -> tuple[tuple[Step, Step], list[Step]]:
-    """Return the simulations and the trainings."""
+def steps_of(settings: Settings, found: Costs) -> tuple[Step, list[Step]]:
+    """Return the simulation of the populations, and the trainings."""
     place, scale = settings.place, settings.scale
-    seconds = (5 * found.cell / settings.workers, found.simulated(scale) / settings.workers)
-    first = trainings.simulations(place, scale, settings.scheduler, settings.workers, seconds)
+    seconds = found.simulated(scale) / settings.workers
+    first = trainings.population(place, scale, settings.scheduler, settings.workers, seconds)
     return first, trainings.trainings(place, scale, settings.real is not None)
 
 
@@ -152,11 +158,11 @@ def run(settings: Settings, found: Costs, tell: Tell) -> None:
     """
     place = settings.place
     first, last = steps_of(settings, found)
-    write_text(place.out / COMMANDS, "".join(f"{step.command()}\n" for step in [*first, *last]))
+    before = trainings.singles(place, settings.scale, settings.scheduler, settings.workers)
+    write_text(place.out / COMMANDS, "".join(f"{step.command()}\n" for step in [before, first, *last]))
     clock = Clock(_left(settings, found), tell)
-    for step, (folder, count) in zip(first, _sweeps(settings), strict=True):
-        if not step.done(place):
-            _simulate(place, step, folder, count, clock)
+    if not first.done(place):
+        _simulate(settings, first, clock)
     _film(settings, found, clock)
     _learn(settings, [step for step in last if not step.done(place)], found, clock)
 
@@ -166,34 +172,28 @@ def _left(settings: Settings, found: Costs) -> float:
     first, last = steps_of(settings, found)
     share = found.slower(settings.scale.quality) / min(TOGETHER, settings.workers)
     left = sum(step.seconds * share for step in last if not step.done(place))
-    for step, (folder, count) in zip(first, _sweeps(settings), strict=True):
-        left += 0.0 if step.done(place) else step.seconds * (1 - _finished(folder) / count)
+    if not first.done(place):
+        left += first.seconds * (1 - _finished(place) / settings.runs)
     if not (place.out / FACTS).is_file():
         there = sum(1 for look in ("own", "same") for _ in place.films(look).glob("*.json"))
         left += max(0.0, ahead.films - there * found.film / settings.workers)
     return left
 
 
-def _sweeps(settings: Settings) -> tuple[tuple[Path, int], tuple[Path, int]]:
-    """Return folder and number of runs of the two sweeps."""
-    place, scale = settings.place, settings.scale
-    return (place.singles, 5), (place.population, sum(scale.cells.values()) + sum(scale.solid.values()))
+def _finished(place: Place) -> int:
+    return sum(1 for _ in place.population.glob("*/result.h5"))
 
 
-def _finished(folder: Path) -> int:
-    return sum(1 for _ in folder.glob("*/result.h5"))
-
-
-def _simulate(place: Place, step: Step, folder: Path, count: int, clock: Clock) -> None:
-    """Simulate, and show how many runs are finished."""
-    before = _finished(folder)
+def _simulate(settings: Settings, step: Step, clock: Clock) -> None:
+    """Simulate the populations, and show how many runs are finished."""
+    before, count = _finished(settings.place), settings.runs
 
     def watch() -> None:
-        ready = _finished(folder)
-        clock.show(f"{step.name}: {ready} of {count} runs", step.seconds * (ready - before) / count)
+        ready = _finished(settings.place)
+        clock.show(f"{ready} of {count} cells simulated", step.seconds * (ready - before) / count)
 
     watch()
-    step.take(place, watch)
+    step.take(settings.place, watch)
     clock.add(step.seconds * (1 - before / count))
 
 
@@ -234,7 +234,7 @@ def _learn(settings: Settings, steps: Sequence[Step], found: Costs, clock: Clock
         clock.add(step.seconds * each / workers)
         clock.show(f"{step.name} done")
 
-    later = [step for step in steps if step.name in trainings.LATER]
+    later = [step for step in steps if step.needs]
     for some in ([step for step in steps if step not in later], later):
         clock.show(f"trainings: {', '.join(step.name for step in some[:workers])}, …")
         ordered = sorted(some, key=lambda step: -step.seconds)

@@ -40,7 +40,7 @@ class Place:
 
     @property
     def singles(self) -> Path:
-        """The same of single cells: those of Fig. 9, and one in three dimensions."""
+        """The same of single cells, those of Fig. 9."""
         return self.out / "singles"
 
     def films(self, look: str) -> Path:
@@ -73,6 +73,8 @@ class Step:
     """Module, then arguments."""
     seconds: float
     """About how long it takes."""
+    needs: str = ""
+    """Another step, whose result it works on."""
 
     def command(self) -> str:
         """Return the command as one would type it."""
@@ -94,10 +96,10 @@ class Step:
             If the command fails for another reason than that there are too few cells; such a step is done, and says why
             nothing came of it.
         """
-        started, why = time.monotonic(), ""
+        started, why = time.monotonic(), nothing(place, self.needs) if self.needs else ""
         if self.words[0].startswith("sim."):
             self._spawn(place, watch)
-        else:
+        elif not why:
             why = self._call()
         facts = {"command": self.command(), "seconds": round(time.monotonic() - started, 1), "nothing": why}
         write_text(place.note(self.name), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")

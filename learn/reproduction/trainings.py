@@ -23,9 +23,8 @@ def smaller(place: Place) -> bool:
     return place.note("cnn-control-cell").is_file()
 
 
-LATER = ("transfer", "explain")
-"""Steps that need what others have trained."""
-
+_TRAINED = "miml-cell"
+"""The training that is explained, and that the transfer starts from."""
 _START = 12.0
 """s: to compile a network's programs, or to read them from the cache, and to write what a training leaves."""
 _PICTURE = 1 / 45
@@ -36,16 +35,21 @@ _FEATURES = 3e-6
 """s: one cell in one epoch of a network on features alone."""
 
 
-def simulations(
-    place: Place, scale: Scale, scheduler: str | None, workers: int, seconds: tuple[float, float]
-) -> tuple[Step, Step]:
-    """Return the steps that simulate the single cells of Fig. 9 and the populations, which take those `seconds`."""
+def singles(place: Place, scale: Scale, scheduler: str | None, workers: int) -> Step:
+    """Return the step that simulates the single cells of Fig. 9."""
+    words = ("sim.sweep", "--rows", str(place.out / "singles.csv"), "--out", str(place.singles))
+    return Step("singles", (*words, *_where(scale, scheduler, workers)), 60)
+
+
+def population(place: Place, scale: Scale, scheduler: str | None, workers: int, seconds: float) -> Step:
+    """Return the step that simulates the populations, which takes `seconds`."""
+    words = ("sim.sweep", "--population", str(place.out / "population.toml"), "--out", str(place.population))
+    return Step("population", (*words, *_where(scale, scheduler, workers)), seconds)
+
+
+def _where(scale: Scale, scheduler: str | None, workers: int) -> tuple[str, ...]:
     where = ("--scheduler", scheduler) if scheduler else ("--workers", str(workers))
-    singles, populations = seconds
-    common = ("--quality", scale.quality, *where)
-    single = ("sim.sweep", "--rows", str(place.out / "singles.csv"), "--out", str(place.singles), *common)
-    all_ = ("sim.sweep", "--population", str(place.out / "population.toml"), "--out", str(place.population), *common)
-    return Step("singles", single, singles), Step("population", all_, populations)
+    return ("--quality", scale.quality, *where)
 
 
 def trainings(place: Place, scale: Scale, measured: bool) -> list[Step]:
@@ -61,7 +65,7 @@ def trainings(place: Place, scale: Scale, measured: bool) -> list[Step]:
             if data != "cell" or scale.control != scale.network:
                 steps.append(_deep(place, scale, f"{name}-control-{data}", data, preset, control=True))
     steps.append(_transfer(place, scale))
-    steps.append(_folder(place, "explain", ("learn.explain", str(place.learned("miml-cell"))), 60))
+    steps.append(_folder(place, "explain", ("learn.explain", str(place.learned(_TRAINED))), 60, needs=_TRAINED))
     steps += _tables(place, scale, "simulated", place.dataset("features"), PAIR)
     if measured:
         data = place.dataset("measured")
@@ -75,8 +79,8 @@ def _training(place: Place, name: str, words: tuple[str, ...], seconds: float) -
     return Step(name, (*words, "--workdir", str(place.learned(name)), "--quiet"), seconds)
 
 
-def _folder(place: Place, name: str, words: tuple[str, ...], seconds: float) -> Step:
-    return Step(name, (*words, "--out", str(place.learned(name)), "--quiet"), seconds)
+def _folder(place: Place, name: str, words: tuple[str, ...], seconds: float, needs: str = "") -> Step:
+    return Step(name, (*words, "--out", str(place.learned(name)), "--quiet"), seconds, needs)
 
 
 def _small(place: Place, scale: Scale, name: str, data: str, cells: int | None = None) -> Step:
@@ -107,12 +111,12 @@ def _picture(options: tuple[str, ...]) -> float:
 
 
 def _transfer(place: Place, scale: Scale) -> Step:
-    trained = place.learned("miml-cell")
+    trained = place.learned(_TRAINED)
     model = trained if scale.deep_folds == 1 else trained / "fold-0"
     words = ("learn.transfer", str(model), "--dataset", str(place.dataset("stiffened")), "--classes", *STIFFENED)
     words += ("--cells", str(scale.transfer_cells), "--epochs", "30", "--seeds", str(scale.draws))
     pictures = 2 * scale.transfer_cells * 30 * 2 * scale.draws
-    return _folder(place, "transfer", words, 2 * _START + pictures * _picture(scale.network))
+    return _folder(place, "transfer", words, 2 * _START + pictures * _picture(scale.network), needs=_TRAINED)
 
 
 def _tables(place: Place, scale: Scale, whose: str, data: Path, classes: tuple[str, ...]) -> list[Step]:
