@@ -28,6 +28,7 @@ __all__ = [
     "read_sweep",
     "seen_outlines",
     "shipped_population",
+    "shipped_preset",
 ]
 
 
@@ -82,6 +83,11 @@ def channel_walls(trace: Trace) -> list[np.ndarray]:
 def shipped_population(name: str) -> str:
     """Return the text of a population that ships with `sim.sweep`, comments with the sources included."""
     return (resources.files("sim") / "populations" / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def shipped_preset(name: str) -> str:
+    """Return the text of a preset of `sim.run`, comments with the sources included."""
+    return (resources.files("sim") / "configs" / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def preset_pressure(name: str) -> float:

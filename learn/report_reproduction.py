@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from bridge.command import InputError, software
-from bridge.runs import read_run, shipped_population
+from bridge.runs import read_run, shipped_population, shipped_preset
 from learn.report_page import Cell, Fact, Figure, Page, Player, Section, Table, Text, cell, made_by
 from learn.report_results import figures_of
 from learn.report_squeeze import animation, moments, pictures, traces
 from learn.reproduction import figures
-from learn.reproduction.claims import CONTROL, MEASURED, SIMULATED
+from learn.reproduction.claims import CONTROL, MEASURED, SIMULATED, shown
 from learn.reproduction.plan import COMMANDS, FACTS, PLAN, ROWS
 from learn.reproduction.rows_cells import where
-from learn.reproduction.scales import DEVELOPMENT, TEST
+from learn.reproduction.rows_models import SPLITS, scores
+from learn.reproduction.scales import CLASSES, DEVELOPMENT, TEST
 from learn.reproduction.steps import Place
 
 _MARKS = {"holds": "good", "falls short": "bad", "fitted": "fitted", "cannot be compared": ""}
@@ -71,7 +72,10 @@ def reproduction_page(folder: Path) -> Page:
         Section("Films and what is measured from them", _films(place, facts)),
         Section("Simulated cells", [_outcomes(facts), _days(plan, facts), *_population(place)]),
         Section("Features", _features(place)),
-        Section("Classifiers", figures_of(place.learned("explain"), without=("history", "violins", "density"))),
+        Section(
+            "Classifiers",
+            [_scores(place), *figures_of(place.learned("explain"), without=("history", "violins", "density"))],
+        ),
         Section("Transfer and DI rate", [*figures_of(place.learned("transfer")), *figures.rate(place)]),
         Section("Measured cells of the paper", _measured(place)),
         Section("Commands", [_commands(folder)]),
@@ -125,13 +129,13 @@ def _claims(title: str, keys: Sequence[str], rows: Sequence[Mapping[str, str]]) 
     columns = ["figure", "claim", "paper"]
     for source in sources:
         columns += [f"{source} cells (95 % interval)", "verdict"]
-    shown = []
+    lines = []
     for (figure, claim), pair in found.items():
         line = [cell(figure), cell(claim), cell(next(iter(pair.values()))["paper"])]
         for source in sources:
             line += _judged(pair.get(source))
-        shown.append(line)
-    return Table(f"{title}.", columns, shown)
+        lines.append(line)
+    return Table(f"{title}.", columns, lines)
 
 
 def _judged(row: Mapping[str, str] | None) -> list[Cell]:
@@ -141,25 +145,39 @@ def _judged(row: Mapping[str, str] | None) -> list[Cell]:
 
 
 def _controls(rows: Sequence[Mapping[str, str]]) -> Table:
-    shown = [[cell(row["claim"]), cell(row["ours"])] for row in rows]
+    lines = [[cell(row["claim"]), cell(row["ours"])] for row in rows]
     return Table(
-        "Controls: what mechanics, pictures and both give where one thing is made equal.", ("what", "here"), shown
+        "Controls: what mechanics, pictures and both give where one thing is made equal.", ("what", "here"), lines
     )
+
+
+def _scores(place: Place) -> Table:
+    """Return all scores of the three networks (paper, Fig. 6a to e)."""
+    metrics = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1", "auc": "AUC"}
+    rows = []
+    for split, how in SPLITS.items():
+        for stem in ("nn", "cnn", "miml"):
+            found = scores(place, f"{stem}-{split}")
+            if found is not None:
+                values = [cell(shown(found[metric])) for metric in metrics]
+                rows.append([cell(stem.upper()), cell(how), cell(found["cells"]), *values])
+    columns = ("network", "test", "cells", *metrics.values())
+    return Table("Scores on test cells with 95 % intervals (Fig. 6a–e).", columns, rows)
 
 
 def _squeeze(place: Place) -> list[Player | Figure]:
     """Show the cell of the preset, as run, as pictured and as traced; and one in three dimensions."""
-    shown: list[Player | Figure] = []
+    blocks: list[Player | Figure] = []
     table = figures.varied(place, "cell.ks")
     usual = table["run"].iloc[len(table) // 2]
     trace = read_run(place.singles / usual)[0]
-    shown += [animation(trace), moments(trace), *pictures(trace), *figures.journeys(place), *traces(trace)[:2]]
+    blocks += [animation(trace), moments(trace), *pictures(trace), *figures.journeys(place), *traces(trace)[:2]]
     cells = figures.cells_of(place)
     solid = where(cells, (cells["kind"] == "solid") & (cells["label"] == "hct116"))
     if len(solid):
         trace = read_run(place.population / solid["cell_id"].iloc[0])[0]
-        shown += [animation(trace), moments(trace), *pictures(trace)]
-    return shown
+        blocks += [animation(trace), moments(trace), *pictures(trace)]
+    return blocks
 
 
 def _films(place: Place, facts: Mapping[str, Any]) -> list[Any]:
@@ -201,13 +219,17 @@ def _population(place: Place) -> list[Text]:
     from bridge.looks import OPTICS
 
     looks = "\n".join(
-        f"{name}: {', '.join(f'{key} {value:g}' for key, value in asdict(OPTICS[name]).items())}"
-        for name in ("hct116", "wbc", "hct116_stiffened")
+        f"{name}: {', '.join(f'{key} {value:g}' for key, value in asdict(OPTICS[name]).items())}" for name in CLASSES
     )
     return [
         Text(shipped_population("classes").strip(), "Distributions of the cells, and their sources", folded=True),
         Text(looks, "Optics of each class (SI): hct116_stiffened has those of hct116", folded=True),
-        Text((place.out / "population.toml").read_text("utf-8").strip(), "The same, shared out over days", folded=True),
+        *(Text(shipped_preset(name).strip(), f"Preset {name}: flow, device, cell", folded=True) for name in CLASSES),
+        Text(
+            (place.out / "population.toml").read_text("utf-8").strip(),
+            "The distributions, shared out over days",
+            folded=True,
+        ),
     ]
 
 

@@ -13,7 +13,7 @@ from learn.reproduction.films import CAME_THROUGH, Job, Simulated, make
 from learn.reproduction.scales import DEVELOPMENT, Scale
 from learn.reproduction.steps import Place
 
-SOLID = 30.0
+SOLID = 40.0
 """A run in three dimensions at the coarsest quality over one in two at `draft`, in time (measured)."""
 QUICK = 6.0
 """The same of a run at `quick`."""
