@@ -22,7 +22,6 @@ _KEPT = 48  # frames the background is made from
 _SIGNAL = 5.0  # standard deviations of the noise that a cell must differ by
 _POINTS = 160  # of an outline
 _STEP = 0.25  # px along the normal
-_NEAR = 4  # steps from the path within which the steepest point is taken
 _SPLINE = 8  # px around what is interpolated: beyond, a cubic spline does not look
 _WALL = 1.0  # of the typical steepness that a point within a wall costs
 _STIFF = 0.5  # of the typical steepness that a step aside from one point to the next costs
@@ -199,10 +198,9 @@ def _flank(
     Notes
     -----
     Steepness counts up to that of the typical rim, so that granules, darker than it, do not draw the path to them, and
-    from two standard deviations of its noise on. The path so found is free where the flank is steeper; within a pixel
-    of it the steepest point is taken. The picture is interpolated by cubics: the slope of a linear interpolant has
-    steps of a pixel's width, and an outline on them jumps from one frame to the next by a part of a pixel all along a
-    wall, which moves the centroid and with it the largest velocity by 5 %.
+    from two standard deviations of its noise on. The picture is interpolated by cubics: the slope of a linear
+    interpolant has steps of a pixel's width, and an outline on them jumps from one frame to the next by a part of a
+    pixel all along a wall, which moves the centroid and with it the largest velocity by 5 %.
     """
     from scipy.ndimage import uniform_filter1d
 
@@ -218,10 +216,7 @@ def _flank(
     if walls is not None:
         gain = np.where(walls.within(x, y), gain, -_WALL * typical)
     at = closed_path(gain, _STIFF * (typical - 2 * noise))
-    point = np.arange(len(at))
-    near = np.clip(at[:, None] + np.arange(-_NEAR, _NEAR + 1), 0, len(steps) - 1)
-    at = near[point, np.argmax(slope[point[:, None], near], axis=1)]
-    before, here, after = (slope[point, np.clip(at + k, 0, len(steps) - 1)] for k in (-1, 0, 1))
+    before, here, after = (slope[np.arange(len(at)), np.clip(at + k, 0, len(steps) - 1)] for k in (-1, 0, 1))
     bend = before - 2 * here + after
     aside = np.where(bend < 0, 0.5 * (before - after) / np.minimum(bend, -1e-9), 0).clip(-1, 1)
     return steps[at] + _STEP * aside
