@@ -52,6 +52,8 @@ class Membrane:
         Which of the run's nodes belong to it.
     law
         What holds it together.
+    ratio, around
+        Viscosity of what it encloses over that of what is around it, and of that over the medium's.
     cell
         Number of the cell in the configuration, from 0, whose outer membrane or nucleus it is.
     """
@@ -59,6 +61,13 @@ class Membrane:
     nodes: slice
     law: Ring | Shell | Oif = field(repr=False)
     cell: int = 0
+    ratio: float = 1.0
+    around: float = 1.0
+
+    @property
+    def mobility(self) -> float:
+        """The velocity that interpolation misses, over that in the medium: by the mean viscosity of the two sides."""
+        return 2 / (self.around * (1 + self.ratio))
 
 
 @dataclass(frozen=True)
@@ -156,7 +165,12 @@ def make_cells(config: SimulationConfig, channel: Channel, units: Units, pressur
         strength.append(wall_pressure(cell, config.channel.gap, pressure_drop) / units.pressure * size)
     return CellModel(
         membranes=tuple(
-            Membrane(slice(int(end) - len(part.nodes), int(end)), _law(part, units), cell)
+            Membrane(
+                slice(int(end) - len(part.nodes), int(end)),
+                _law(part, units),
+                cell,
+                *_viscosities(config, cell, part is cells[cell][0]),
+            )
             for end, part, cell in zip(ends, parts, owner, strict=True)
         ),
         start=channel.to_lattice(np.concatenate([part.nodes + part.centre for part in parts])),
@@ -169,6 +183,12 @@ def make_cells(config: SimulationConfig, channel: Channel, units: Units, pressur
         contact=Contact(max(strength), contact_range(config) / units.dx) if len(parts) > 1 else None,
         inertia=make_inertia(config.cell.oif, config, channel, units) if config.cell.oif else None,
     )
+
+
+def _viscosities(config: SimulationConfig, number: int, outer: bool) -> tuple[float, float]:
+    """Return `Membrane.ratio` and `Membrane.around` of a cell's outer membrane or its nucleus."""
+    ratio = config.all_cells[number].viscosity_ratio or 1.0
+    return (ratio, 1.0) if outer else (1.0, ratio)
 
 
 def contact_range(config: SimulationConfig) -> float:

@@ -54,6 +54,8 @@ class CellConfig(Section):
     """Constraint on the enclosed volume, in 2-D area (N/m²)."""
     membrane_viscosity: float = Field(default=0.0, ge=0)
     """Shear viscosity of the membrane (3-D) (N s/m)."""
+    viscosity_ratio: float | None = Field(default=None, ge=0.1, le=50)
+    """Viscosity within the cell over that of the medium; by default the same (-)."""
     inflation: float = Field(default=1.0, ge=0.5, le=2)
     """Diameter at the start over that of the stress-free membrane (3-D) (-)."""
     rest_shape: Literal["sphere", "ellipsoid", "biconcave"] = "sphere"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.coupling import Cell, follow, spread
+from sim.coupling import Cell, follow, set_viscosity, spread
 from sim.files import new_hdf5, replacing
 from sim.trace import Outcome
 
@@ -94,3 +94,4 @@ def _restore_cell(read: dict[str, np.ndarray], model: Model, state: State) -> No
     follow(cell, model.fluid, state.fluid)
     if model.cells.inertia is None:
         spread(model.cells, cell, model.fluid, state.fluid)
+        set_viscosity(cell, model.fluid, state.fluid)

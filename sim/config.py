@@ -40,7 +40,7 @@ PRESENTATION = {
     "output": {"checkpoint_every"},
 }
 """Fields that change no result."""
-LATER = ("cells", "fluid_fields")
+LATER = ("cells", "fluid_fields", "viscosity_ratio")
 """Fields younger than `PHYSICS_VERSION`: left open, they are no part of a digest, and runs keep their names."""
 
 
@@ -54,7 +54,7 @@ class FluidConfig(Section):
     density: float = Field(default=1000.0, gt=0)
     """Density of the medium (kg/m³)."""
     viscosity: float = Field(default=1e-3, gt=0)
-    """Dynamic viscosity, inside and outside the cell (Pa s)."""
+    """Dynamic viscosity, inside the cell too unless `cell.viscosity_ratio` is given (Pa s)."""
     pressure_drop: float | None = Field(default=None, gt=0)
     """Drive: pressure drop over the whole channel, held constant while the cell passes (Pa)."""
     mean_velocity: float | None = Field(default=None, gt=0)
@@ -269,6 +269,11 @@ class SimulationConfig(Section):
     def all_cells(self) -> tuple[CellConfig, ...]:
         """The cells, be it one or several."""
         return self.cells or (self.cell,)
+
+    @property
+    def viscosities_differ(self) -> bool:
+        """Whether the viscosity within a cell is not that of the medium."""
+        return any(cell.viscosity_ratio not in (None, 1.0) for cell in self.all_cells)
 
     def with_cells(self, cells: Sequence[CellConfig]) -> SimulationConfig:
         """Return the configuration with other cells in the place of its own."""

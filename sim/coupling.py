@@ -9,6 +9,7 @@ import numpy as np
 from sim.cell import CellModel, Ring
 from sim.contact import repel
 from sim.fluid import Fluid, FluidModel, set_pieces
+from sim.interior import Interior
 from sim.kernels import ibm, ibm3d, membrane, pieces, shell
 from sim.kernels.ring import move_ring
 from sim.lattice import CS2
@@ -60,6 +61,8 @@ class Cell:
         Smallest and largest coordinates that nodes may have, each (d,), lattice units.
     stencil
         Of nodes with mass, which `sim.inertial` moves.
+    interior
+        Keeps up the viscosity within the cells, where that is another.
     """
 
     def __init__(self, model: CellModel, fluid_model: FluidModel) -> None:
@@ -77,6 +80,7 @@ class Cell:
         self.around, self.bounds = _surroundings(model, fluid_model)
         self.work = [None if isinstance(m.law, Ring) else Workspace(m.law) for m in model.membranes]
         self.stencil = None if model.inertia is None else Stencil(len(self.x), fluid_model)
+        self.interior = Interior(model, fluid_model) if fluid_model.varied else None
 
 
 def _surroundings(model: CellModel, fluid_model: FluidModel) -> tuple[tuple, tuple[np.ndarray, np.ndarray]]:
@@ -103,6 +107,13 @@ def place(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -
     follow(cell, fluid_model, fluid)
     _add_up_forces(model, cell, fluid_model)
     spread(model, cell, fluid_model, fluid)
+    set_viscosity(cell, fluid_model, fluid)
+
+
+def set_viscosity(cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
+    """Give the flow the viscosity within the cells where they are now."""
+    if cell.interior is not None:
+        cell.interior.follow(cell.x, fluid_model, fluid)
 
 
 def move(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
@@ -122,6 +133,7 @@ def move(model: CellModel, cell: Cell, fluid_model: FluidModel, fluid: Fluid) ->
     follow(cell, fluid_model, fluid)
     _add_up_forces(model, cell, fluid_model)
     spread(model, cell, fluid_model, fluid)
+    set_viscosity(cell, fluid_model, fluid)
 
 
 def _move_ring(model: CellModel, law: Ring, cell: Cell, fluid_model: FluidModel, fluid: Fluid) -> None:
@@ -130,9 +142,11 @@ def _move_ring(model: CellModel, law: Ring, cell: Cell, fluid_model: FluidModel,
     came, cell.slip, strain, cell.wall_distance = move_ring(
         model.kernel, fluid_model.grid.shape, *cell.bounds, cell.marked, cell.x, cell.velocity, cell.force, cell.kink,
         cell.base, cell.weight, ux, uy, fx, fy, model.mobility, tuple(law), cell.pressure[0], model.distance,
-        model.wall_force, model.wall_range, _kink_strength(model, fluid_model), 1 / KINK_STEPS,
+        model.wall_force, model.wall_range, _kink_strength(model, fluid_model) * model.membranes[0].mobility,
+        1 / KINK_STEPS,
     )  # fmt: skip
     _tell(cell, fluid_model, fluid, came)
+    set_viscosity(cell, fluid_model, fluid)
     cell.pressure[0] += law.kv / VOLUME_STEPS * strain
 
 
@@ -204,8 +218,8 @@ def _kink_strength(model: CellModel, fluid_model: FluidModel) -> float:
 
 def _follow_kink(model: CellModel, cell: Cell, fluid_model: FluidModel) -> None:
     """Bring up to date what interpolation misses of the nodes' velocity."""
-    strength = _kink_strength(model, fluid_model)
     for index, one in enumerate(model.membranes):
+        strength = _kink_strength(model, fluid_model) * one.mobility
         x, force, kink = cell.x[one.nodes], cell.force[one.nodes], cell.kink[one.nodes]
         law, work = one.law, cell.work[index]
         if isinstance(law, Ring):

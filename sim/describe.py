@@ -10,11 +10,13 @@ from sim.preflight import Flight, cell_numbers
 
 
 def memory_bytes(flight: Flight) -> int:
-    """Return about how much memory the flow takes: populations, force and velocity fields, and the wall distance."""
+    """Return about how much memory the flow takes: populations, force, velocity and rates, and the wall distance."""
     grid = flight.channel.grid
     dimension = flight.config.numerics.dimension
-    words = (9 if dimension == 2 else 19) * grid.block + 2 * dimension * grid.block
-    return words * (4 if flight.config.numerics.precision == "float32" else 8) + 9 * grid.nodes
+    varied = flight.config.viscosities_differ
+    words = ((9 if dimension == 2 else 19) + 2 * dimension + 2 * varied) * grid.block
+    flags = (9 + 16 * varied) * grid.nodes
+    return words * (4 if flight.config.numerics.precision == "float32" else 8) + flags
 
 
 def describe(flight: Flight) -> str:

@@ -46,6 +46,8 @@ class FluidModel:
         Number of threads, and the parts that a thread takes one after the other: first and last run of fluid nodes.
     kernels
         Module with the compiled steps ``even`` and ``odd``.
+    varied
+        Whether the viscosity differs from node to node.
     """
 
     lattice: VelocitySet
@@ -58,6 +60,7 @@ class FluidModel:
     threads: int
     slabs: tuple[tuple[int, int], ...]
     kernels: ModuleType = field(repr=False)
+    varied: bool = False
 
 
 class Fluid:
@@ -66,7 +69,8 @@ class Fluid:
     Attributes
     ----------
     memory
-        One stretch of numbers for each direction, then for each axis of the force field and of the velocity, flat.
+        One stretch of numbers for each direction, then for each axis of the force field and of the velocity, and for
+        the two rates where the viscosity differs from node to node; flat.
     f
         Populations minus the rest weights, flat: that of direction q at node i is element q * block + i.
     populations
@@ -76,6 +80,9 @@ class Fluid:
         and never read anywhere else.
     velocity
         Velocity per axis, each (nodes,), lattice units; written only at touched nodes, zero in the walls.
+    rates
+        Relaxation rates of the even and of the odd moments, each (nodes,), at first those of the model; none where the
+        viscosity is the same everywhere.
     touched
         Where forces may act and velocities are wanted (nodes,) bool; a change takes effect by `set_pieces`.
     piece_row, piece_start, piece_stop
@@ -89,11 +96,15 @@ class Fluid:
 
     def __init__(self, model: FluidModel) -> None:
         nodes, dim = model.grid.nodes, model.lattice.d
-        self.memory = np.zeros((model.lattice.q + 2 * dim) * model.grid.block, dtype=model.dtype)
+        count = model.lattice.q + 2 * dim + 2 * model.varied
+        self.memory = np.zeros(count * model.grid.block, dtype=model.dtype)
         self.f = self.memory[: model.lattice.q * model.grid.block]
         stretches = self.memory.reshape(-1, model.grid.block)[:, :nodes]
         self.populations, fields = stretches[: model.lattice.q], stretches[model.lattice.q :]
-        self.force, self.velocity = tuple(fields[:dim]), tuple(fields[dim:])
+        self.force, self.velocity = tuple(fields[:dim]), tuple(fields[dim : 2 * dim])
+        self.rates = tuple(fields[2 * dim :])
+        for rate, omega in zip(self.rates, model.omega, strict=False):
+            rate[:] = omega
         self.touched = np.zeros(nodes, dtype=bool)
         self.piece_row = np.zeros(model.grid.start.size + 1, dtype=np.uintp)
         self.piece_start = np.zeros(model.grid.start.size + nodes // pieces.GAP, dtype=np.uintp)
@@ -112,6 +123,7 @@ def make_fluid_model(
     magic: float | None = 3 / 16,
     walls: Walls | None = None,
     threads: int = 1,
+    varied: bool = False,
 ) -> FluidModel:
     """Prepare a flow.
 
@@ -131,14 +143,16 @@ def make_fluid_model(
         What the walls and open faces do; at rest, half-way between nodes when omitted.
     threads
         Number of threads; the results do not depend on it.
+    varied
+        Whether the viscosity will differ from node to node: see `Fluid.rates`.
     """
     tau_odd = tau if magic is None else magic / (tau - 0.5) + 0.5
     links = make_links(grid, lattice)
     dtype = np.dtype(precision)
     boundary = make_boundary(grid, lattice, links, walls or Walls(), dtype)
-    kernels = load_kernels(lattice, grid, precision)
-    slabs = _slabs(grid, threads)
-    return FluidModel(lattice, grid, links, boundary, (1 / tau, 1 / tau_odd), force, dtype, threads, slabs, kernels)
+    kernels = load_kernels(lattice, grid, precision, varied)
+    rates, slabs = (1 / tau, 1 / tau_odd), _slabs(grid, threads)
+    return FluidModel(lattice, grid, links, boundary, rates, force, dtype, threads, slabs, kernels, varied)
 
 
 def _slabs(grid: Grid, threads: int) -> tuple[tuple[int, int], ...]:
@@ -180,10 +194,10 @@ def _load(text: str, stem: str) -> ModuleType:
     return module
 
 
-def load_kernels(lattice: VelocitySet, grid: Grid, precision: str) -> ModuleType:
+def load_kernels(lattice: VelocitySet, grid: Grid, precision: str, varied: bool = False) -> ModuleType:
     """Return the module with the compiled steps ``even`` and ``odd`` for a grid's shape, from the cache if there."""
     velocities = [tuple(int(v) for v in row) for row in lattice.c]
-    text = lbm.source(velocities, [float(w) for w in lattice.w], grid.strides, grid.block, precision)
+    text = lbm.source(velocities, [float(w) for w in lattice.w], grid.strides, grid.block, precision, varied)
     return _load(text, f"{lattice.name.lower()}_{precision}")
 
 

@@ -96,7 +96,7 @@ def refuse_others(config: SimulationConfig) -> None:
         With field, value and remedy.
     """
     cell, numerics = config.cell, config.numerics
-    for name in ("ka_local", "ka_global", "membrane_viscosity", "inflation", "mesh_file", "nucleus"):
+    for name in ("ka_local", "ka_global", "membrane_viscosity", "viscosity_ratio", "inflation", "mesh_file", "nucleus"):
         value, default = getattr(cell, name), type(cell).model_fields[name].default
         if value != default:
             raise ValueError(f'cell.{name} does not go with cell.law = "oif": leave it out; see [cell.oif]')

@@ -12,7 +12,7 @@ from sim.channel import Channel, make_channel
 from sim.config import CellConfig, ConfigError, NumericsConfig, SimulationConfig
 from sim.lattice import CS2
 from sim.outline import walls
-from sim.placement import check_gap, check_lattice, check_start, least_nodes
+from sim.placement import check_gap, check_lattice, check_start, least_nodes, section
 from sim.predict import empty_flow, exit_position, transit_time, whole_path
 from sim.shape import file_digest, membranes, node_count, node_size, with_digest
 from sim.stability import oif_limits, resolve_oif
@@ -22,6 +22,8 @@ from sim.units import Units, make_units
 MAX_REAL_REYNOLDS = 20.0
 """Inertia is scaled; a flow in which it matters cannot be had that way."""
 MAX_REYNOLDS = 1.0
+LEAST_TAU, MOST_TAU = 0.55, 3.0
+"""Relaxation time within a cell of another viscosity; measured at 3: as right as at 1 (`tests/sim/test_inside.py`)."""
 MAX_SPEED_LU = 0.015
 MAX_DENSITY_DROP = 0.05
 MAX_DENSITY_DROP_OIF = 0.1
@@ -227,6 +229,7 @@ def _checks(
         Check("nodes across the gap", f"{nodes} (≥ {least}), dx = {1e6 * numerics.dx:.4g} µm", nodes >= least),
         Check("relaxation time", text, numerics.tau >= 0.55),
     ]
+    checks += _tau_inside(config)
     text = f"{mach:.3g} (≤ 0.1) at the gap's centre, lattice speed {speed:.3g}"
     checks.append(limit("Mach number", mach, 0.1, text, dx_power=1, drive=True))
     text = f"{reynolds:.3g} in the gap (≤ 10)"
@@ -258,6 +261,23 @@ def _checks(
         "predicted_steps": _predicted_steps(config, lattice, units, gap_velocity),
     }
     return checks, numbers | _moduli(config, config.cell, gap_velocity) | _geometry(config, lattice)
+
+
+def _tau_inside(config: SimulationConfig) -> list[Check]:
+    """Check the relaxation time within cells that have a viscosity of their own."""
+    slow, checks = config.numerics.tau - 0.5, []
+    for number, cell in enumerate(config.all_cells):
+        ratio = cell.viscosity_ratio or 1.0
+        if ratio == 1:
+            continue
+        inside, name = 0.5 + slow * ratio, section(config, number)
+        text = f"{inside:.3g} within, at {name}.viscosity_ratio = {ratio:g} ({LEAST_TAU} to {MOST_TAU:g})"
+        remedies = {}
+        if inside > MOST_TAU:
+            remedies = {"numerics.tau": _floor(0.5 + (MOST_TAU - 0.5) / ratio)}
+            remedies[f"{name}.viscosity_ratio"] = _floor((MOST_TAU - 0.5) / slow)
+        checks.append(Check("relaxation time", text, LEAST_TAU <= inside <= MOST_TAU, remedies))
+    return checks
 
 
 def _real_reynolds(config: SimulationConfig, value: float, drop: float) -> Check:

@@ -96,6 +96,7 @@ def build(config: SimulationConfig) -> Model:
         numerics.magic if numerics.collision == "trt" else None,
         _walls(flight),
         numerics.threads or (1 if numerics.dimension == 2 else os.cpu_count() or 1),
+        config.viscosities_differ,
     )
     controller = None
     if config.fluid.mean_velocity or config.fluid.flow_rate:

@@ -65,7 +65,8 @@ def max_ks_lu(config: SimulationConfig) -> float:
     if config.cell.oif is not None:
         return most  # nodes with a mass move with the velocity as interpolated
     magic = numerics.magic if numerics.collision == "trt" else (numerics.tau - 0.5) ** 2
-    mobility = missed_velocity(numerics.kernel, magic) / (CS2 * (numerics.tau - 0.5))
+    thinnest = min(1.0, *(cell.viscosity_ratio or 1.0 for cell in config.all_cells))
+    mobility = missed_velocity(numerics.kernel, magic) / (CS2 * (numerics.tau - 0.5) * thinnest)
     size = min(node_size(cell, numerics) for cell in config.all_cells) / numerics.dx ** (numerics.dimension - 1)
     per_ks = WAVE[numerics.dimension] * mobility / (size**2 if numerics.dimension == 2 else size)
     return min(most, MARGIN * (4 * KINK_STEPS - 2) / per_ks)

@@ -58,6 +58,8 @@ def flow_digest(config: SimulationConfig) -> str:
     which = {"dimension", "dx", "tau", "inertia_scale", "collision", "magic", "walls", "precision", "steady_tolerance"}
     numerics = config.numerics.model_dump(include=which)
     content = [PHYSICS_VERSION, config.fluid.model_dump(), config.channel.model_dump(), numerics]
+    if config.viscosities_differ:
+        content.append("rates of each node")  # another kernel, which may round otherwise
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -22,6 +22,12 @@ with j taken back from what the collision left, u grows by δu = ½ a/ρ and e b
 AXES = "xyz"
 REGISTER = 32
 """Bytes of the vectors that LLVM makes; another width would be right all the same, only slower."""
+RATES = [
+    "keep, keep_even, keep_odd = ONE - omega_even, HALF * (ONE - omega_even), HALF * (ONE - omega_odd)",
+    "even_j, even_h = THREE_HALF * omega_even, THREE * (ONE - HALF * omega_even)",
+    "odd_h, even_a = ONE - HALF * omega_odd, THREE * (ONE - QUARTER * omega_even)",
+]
+"""What depends on the relaxation rates."""
 COPY = [
     "for k in range(np.uintp(row[r]), np.uintp(row[r + 1])):",
     "    a, b = np.uintp(row_target[k]), np.uintp(row_origin[k])",
@@ -36,7 +42,9 @@ They stand here and not in a pass of their own so that the slots are still in th
 """
 
 
-def source(c: list[tuple[int, ...]], w: list[float], strides: tuple[int, ...], block: int, dtype: str) -> str:
+def source(
+    c: list[tuple[int, ...]], w: list[float], strides: tuple[int, ...], block: int, dtype: str, varied: bool = False
+) -> str:
     """Return a Python module with the functions ``even`` and ``odd``.
 
     Both update the runs of fluid nodes from ``first`` up to ``last``. Pieces ``piece_row[r]`` up to
@@ -54,6 +62,8 @@ def source(c: list[tuple[int, ...]], w: list[float], strides: tuple[int, ...], b
         their own, LLVM would have to ask at run time whether they overlap, and rather not vectorise.
     dtype
         ``float32`` or ``float64``.
+    varied
+        Whether each node has rates of its own, even and odd, in two more stretches after those of the velocity.
     """
     itemsize = {"float32": 4, "float64": 8}[dtype]
     constants = sorted(set(w))
@@ -70,26 +80,30 @@ def source(c: list[tuple[int, ...]], w: list[float], strides: tuple[int, ...], b
         "ZERO, QUARTER, HALF, ONE, THREE_HALF, THREE = T(0.0), T(0.25), T(0.5), T(1.0), T(1.5), T(3.0)",
     ]
     for parity in ("even", "odd"):
-        lines += _function(parity, c, names, strides, block)
+        lines += _function(parity, c, names, strides, block, varied)
     return "\n".join(lines) + "\n"
 
 
-def _function(parity: str, c: list[tuple[int, ...]], w: list[int], strides: tuple[int, ...], block: int) -> list[str]:
+def _function(
+    parity: str, c: list[tuple[int, ...]], w: list[int], strides: tuple[int, ...], block: int, varied: bool
+) -> list[str]:
     axes = AXES[: len(strides)]
     force = ", ".join(f"g{a}" for a in axes)
     slot = _slots(parity, c, strides, block)
     collide, scatter = _collide(c, slot, axes), _scatter(c, w, slot, axes)
     field = [f"f[i + np.uintp({(len(c) + n) * block})]" for n in range(2 * len(axes))]
     read, write = _read_again(c, slot, axes, field), _add_force(c, w, slot, axes, field)
+    if varied:
+        even, odd = (f"f[i + np.uintp({(len(c) + 2 * len(axes) + n) * block})]" for n in range(2))
+        mine = [f"omega_even, omega_odd = {even}, {odd}", *RATES]
+        collide, read = mine + collide, mine + read
     return [
         "",
         "",
         '@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy", fastmath={"contract", "nsz"})',
         f"def {parity}(first, last, f, start, stop, piece_row, piece_start, piece_stop, omega_even, omega_odd,",
         f"        {force}, single, target, origin, row, row_target, row_origin, row_length):",
-        "    keep, keep_even, keep_odd = ONE - omega_even, HALF * (ONE - omega_even), HALF * (ONE - omega_odd)",
-        "    even_j, even_h = THREE_HALF * omega_even, THREE * (ONE - HALF * omega_even)",
-        "    odd_h, even_a = ONE - HALF * omega_odd, THREE * (ONE - QUARTER * omega_even)",
+        *_indented(1, RATES),
         "    for r in range(first, last):",
         # Forces and velocities are on few and short rows, which the processor does not foresee.
         "        for k in range(np.uintp(piece_row[r]), np.uintp(piece_row[r + 1])):",
