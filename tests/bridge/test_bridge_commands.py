@@ -47,7 +47,7 @@ WRONG = [
     (f"{BUILD} a.csv", "--out = 'a.csv': its name must end in .h5"),
     (f"{BUILD} folder.h5", "folder.h5: this is a folder"),
     (f"{BUILD} table.csv/a.h5", "table.csv/a.h5: a part of this path is a file"),
-    ("bridge.render --out a.png", "missing from python -m bridge.render: PATH"),
+    ("bridge.render --out a.png", "no run given; name a run folder, or a recording with --match"),
     ("bridge.render runs --out a.png", "runs: not a finished run folder"),
     (f"{RENDER} a.png --moment end", "invalid choice 'end' for argument '--moment'"),
     (f"{RENDER} a.png --size 3", "--size = 3 px"),
