@@ -102,14 +102,14 @@ def rows_of_correlations(columns: Sequence[Mapping[str, Any]] | None, source: st
     pooled = [row for row in pooled if {row["x"], row["y"]} <= names]
     largest = max((row["pearson_p"] for row in pooled), default=1.0)
     listed = ", ".join(f"{SHORT[row['x']]}–{SHORT[row['y']]} {row['pearson']:+.2f}" for row in pooled)
-    cells = min((row["count"] for row in pooled), default=0)
+    cells = min((row["count"] // len(PAIR) for row in pooled), default=0)  # of a class, about
     ours = f"{listed}; largest p = {largest:.2g}".replace("-", "−")
     rows = [related.says(ours, largest < 0.01, largest >= 0.01, "every p < 0.01 (Pearson)", cells)]
     for row in pooled:
         if {row["x"], row["y"]} == {"max_velocity", "transition_time"}:
             value, error = abs(row["slope"]), 1.96 * row["slope_se"]
             found = {"value": value, "low": value - error, "high": value + error}
-            rows.append(slope.within(SLOPE, found, row["count"], 2))
+            rows.append(slope.within(SLOPE, found, row["count"] // len(PAIR), 2))
     return rows
 
 

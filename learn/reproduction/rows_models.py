@@ -142,7 +142,7 @@ def _ablation(place: Place, whose: str, source: str) -> list[Row]:
     if report is None:
         why = why_not(place, f"ablation-{whose}", source)
         return [claim.without(why) for claim in (*claims.values(), larger)]
-    rows, cells = [], report["cells"]
+    rows, cells = [], report["cells"] // len(report["classes"])
     for network in report["networks"]:
         found = over_folds(network["accuracy"], network["sd"], report["folds"])
         rows.append(claims[network["network"]].at_least(network["printed"], found, cells))
