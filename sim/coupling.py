@@ -167,8 +167,8 @@ def _tell(cell: Cell, fluid_model: FluidModel, fluid: Fluid, came: float) -> Non
         raise LostMembrane
     if came < MARGIN:
         return
-    grid = fluid_model.grid
-    pieces.mark(cell.x, *cell.around, grid.interior, grid.shape, fluid.touched)
+    grid, (below, above, periodic) = fluid_model.grid, cell.around
+    pieces.mark(cell.x, below, above, periodic, grid.interior, grid.shape, fluid.touched)
     set_pieces(fluid_model, fluid)
     cell.marked[:] = cell.x
 

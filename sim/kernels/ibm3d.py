@@ -55,14 +55,17 @@ def spread(force, stride_y, stride_z, base, weight, fx, fy, fz):
     kind = fx.dtype.type
     for k in range(force.shape[0]):
         gx, gy, gz = kind(force[k, 0]), kind(force[k, 1]), kind(force[k, 2])
-        add_to_rows(fx, fy, fz, base[k], stride_y, stride_z, weight, k, gx, gy, gz)
+        # pyright counts the typing context, which Numba puts before the arguments of an intrinsic
+        add_to_rows(fx, fy, fz, base[k], stride_y, stride_z, weight, k, gx, gy, gz)  # pyright: ignore[reportCallIssue]
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
 def interpolate(stride_y, stride_z, base, weight, ux, uy, uz, velocity):
     """Interpolate the flow to the membrane nodes: `velocity` (V, 3) is written."""
     for k in range(base.size):
-        velocity[k, 0], velocity[k, 1], velocity[k, 2] = sum_of_rows(ux, uy, uz, base[k], stride_y, stride_z, weight, k)
+        i = base[k]
+        sums = sum_of_rows(ux, uy, uz, i, stride_y, stride_z, weight, k)  # pyright: ignore[reportCallIssue]
+        velocity[k, 0], velocity[k, 1], velocity[k, 2] = sums
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")

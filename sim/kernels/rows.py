@@ -4,6 +4,8 @@ Both functions take a node's 4 × 4 rows in a flat grid: row (m, n) begins at in
 weights are those along x times the m-th along y times the n-th along z, as `sim.kernels.ibm3d.weights` writes them.
 """
 
+from typing import Any
+
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
@@ -75,7 +77,7 @@ def sum_of_rows(typing, ux, uy, uz, index, stride_y, stride_z, weight, node):
 
     def generate(context, builder, signature, arguments):
         rows = _rows(context, builder, signature.args[3:8], arguments[3:8])
-        along_x = next(rows)
+        along_x: Any = next(rows)
         totals = [ir.Constant(along_x.type, [0.0] * 4)] * 3
         for row, share in rows:
             part = builder.fmul(along_x, _splat(builder, share))
