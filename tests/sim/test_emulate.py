@@ -275,7 +275,7 @@ def test_size_sets_the_deformation_whatever_the_weights(emulator):
 @pytest.mark.slow
 def test_what_mechanics_cannot_give_is_not_forced(home, emulator, tmp_path, capsys):
     text = (Path(__file__).parents[2] / "examples" / "calibration.toml").read_text(encoding="utf-8")
-    (tmp_path / "t.toml").write_text(text.replace('"fluid.pressure_drop"', "#"), encoding="utf-8")
+    (tmp_path / "t.toml").write_text(text.replace('"cell.start_y"', "#"), encoding="utf-8")
     argv = ["calibrate", str(home / "emulator.h5"), str(tmp_path / "t.toml"), "--out", str(tmp_path / "out")]
     result, said = say_json(capsys, *argv)
     for front in result["classes"].values():
