@@ -110,7 +110,7 @@ class CellBody:
     @cached_property
     def powers(self) -> np.ndarray:
         """Powers of all `material` points seen along the optical axis (modes, points), for `MaterialMap`."""
-        return powers(self.material()[:, :2] @ np.array([1, 1j]))
+        return powers(_complex(self.material()[:, :2]))
 
     @cached_property
     def harmonics(self) -> np.ndarray:
@@ -207,7 +207,8 @@ class MaterialMap(NamedTuple):
 
     def at(self, known: np.ndarray) -> np.ndarray:
         """Return where material points of given `powers` (modes, points) are, x + iy (m)."""
-        return self.f @ known + np.conj(self.g @ known)
+        # Not BLAS: its threads wait for each other for ever where films call it from several threads at once.
+        return np.einsum("k,kn->n", self.f, known) + np.conj(np.einsum("k,kn->n", self.g, known))
 
 
 def powers(material: np.ndarray) -> np.ndarray:
@@ -226,10 +227,10 @@ def material_map(rest: np.ndarray, deformed: np.ndarray) -> MaterialMap:
     rest, deformed
         Outline (V, 2) in m; the same node in both is the same piece of membrane.
     """
-    spoke = (rest - rest.mean(axis=0)) @ np.array([1, 1j])
+    spoke = _complex(rest - rest.mean(axis=0))
     angle = np.angle(spoke)
     uniform = 2 * np.pi * np.arange(4 * _MODES) / (4 * _MODES)
-    place = deformed @ np.array([1, 1j])
+    place = _complex(deformed)
     ring = np.interp(uniform, angle, np.real(place), period=2 * np.pi) + 1j * np.interp(
         uniform, angle, np.imag(place), period=2 * np.pi
     )
@@ -288,7 +289,7 @@ def thickness(outline: np.ndarray, grid: Grid, volume: float) -> np.ndarray:
 
     near, window = grid.around(outline, 1)
     profile = coverage(outline, near)
-    ring = outline @ np.array([1, 1j])
+    ring = _complex(outline)
     centre = ring.mean()
     scale = np.abs(ring - centre).max()
     ring = (ring - centre) / scale
@@ -304,3 +305,8 @@ def thickness(outline: np.ndarray, grid: Grid, volume: float) -> np.ndarray:
     result = np.zeros(grid.shape)
     result[window] = profile * (volume / (profile.sum() * grid.pixel_size**2))
     return result
+
+
+def _complex(points: np.ndarray) -> np.ndarray:
+    """Return points (n, 2) as complex numbers (n,)."""
+    return points[:, 0] + 1j * points[:, 1]
