@@ -165,10 +165,10 @@ def limited():
 
 
 def damage(name, sound, base, seeds):
-    """Read damaged files; return how many were refused."""
+    """Read damaged files; return how many were refused, and what went wrong with others."""
     others = [path.read_bytes() for path in sorted(sound.iterdir()) if path.is_file()]
     shutil.copytree(sound, base / "sound")
-    refused = 0
+    refused, wrong = 0, []
     for seed in seeds:
         rng = np.random.default_rng([zlib.crc32(name.encode()), seed])
         case = base / "case"
@@ -179,12 +179,12 @@ def damage(name, sound, base, seeds):
             with limited():
                 code, message = READERS[name](path)
         except (Exception, LateError) as error:
-            raise AssertionError(f"{name}, seed {seed}: {type(error).__name__}: {error}") from error
-        assert "Traceback" not in message, (seed, message)
-        assert code != 2 or "error: " in message, (seed, message)
+            code, message = 0, f"Traceback: {type(error).__name__}: {error}"
+        if "Traceback" in message or (code == 2 and "error: " not in message):
+            wrong.append((seed, message))
         refused += code == 2
         shutil.rmtree(case)
-    return refused
+    return refused, wrong
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -211,14 +211,16 @@ def test_a_text_that_claims_four_gigabytes_is_refused(sound, tmp_path):
 
 @pytest.mark.parametrize("name", READERS)
 def test_damaged_files_are_refused_or_read(name, sound, tmp_path):
-    damage(name, sound, tmp_path, range(5))
+    _, wrong = damage(name, sound, tmp_path, range(5))
+    assert wrong == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_many_damaged_files_are_refused_or_read(name, sound, tmp_path):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    refused = damage(name, sound, tmp_path, range(170))
+    refused, wrong = damage(name, sound, tmp_path, range(170))
+    assert wrong == []
     print(f"{name}: {refused} of 170 refused")
     assert refused > 10
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < MEMORY
