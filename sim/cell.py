@@ -69,6 +69,14 @@ class Membrane:
         """The velocity that interpolation misses, over that in the medium: by the mean viscosity of the two sides."""
         return 2 / (self.around * (1 + self.ratio))
 
+    @property
+    def faces(self) -> np.ndarray:
+        """Node indices, from 0, of the triangles (F, 3), in 2-D of the edges (F, 2); int64."""
+        if isinstance(self.law, Ring):
+            nodes = np.arange(self.nodes.stop - self.nodes.start)
+            return np.stack([nodes, np.roll(nodes, -1)], axis=1)
+        return self.law.topology.faces.astype(np.int64)
+
 
 @dataclass(frozen=True)
 class Inertia:

@@ -117,19 +117,11 @@ class Follower:
             samples={name: samples[name] for name in names},
             snapshot_time=times,
             snapshots=nodes[:, outer.nodes],
-            faces=self._faces(0),
+            faces=outer.faces,
             outcome=self.outcome or Outcome.UNFINISHED,
             config=flight.config,
             flow={**flight.numbers, **own, "gap_velocity_m_per_s": gap_velocity},
             nucleus=nodes[:, inner[0].nodes] if inner else None,
-            nucleus_faces=self._faces(1) if inner else None,
+            nucleus_faces=inner[0].faces if inner else None,
             number=self.number,
         )
-
-    def _faces(self, membrane: int) -> np.ndarray:
-        """Return the node indices of a membrane's triangles (F, 3), in 2-D of its edges (F, 2)."""
-        one = self.membranes[membrane]
-        if isinstance(one.law, Ring):
-            nodes = np.arange(one.nodes.stop - one.nodes.start)
-            return np.stack([nodes, (nodes + 1) % len(nodes)], axis=1)
-        return one.law.topology.faces.astype(np.int64)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from sim.cell import CellModel, Ring
+from sim.cell import CellModel
 from sim.fluid import Fluid, FluidModel
 from sim.kernels import inside
-
-if TYPE_CHECKING:
-    from sim.cell import Membrane
 
 MARGIN = 3
 """Lattice nodes around a membrane's nodes in which its inside ends."""
@@ -30,7 +25,7 @@ class Interior:
     def __init__(self, model: CellModel, fluid_model: FluidModel) -> None:
         nodes = fluid_model.grid.nodes
         self._membranes = [one for one in model.membranes if one.ratio != 1]
-        self._faces = [_faces(one) for one in self._membranes]
+        self._faces = [one.faces for one in self._membranes]
         self._kernel = model.kernel
         self._mark, self._fluidity = np.zeros(nodes), np.ones(nodes)
         even, odd = (1 / omega for omega in fluid_model.omega)
@@ -56,14 +51,6 @@ class Interior:
             self._boxes.append((low, high))
         for low, high in [*left, *self._boxes]:
             inside.set_rates(low, high, shape, self._slow, self._magic, self._fluidity, *fluid.rates)
-
-
-def _faces(one: Membrane) -> np.ndarray:
-    """Return triangles (F, 3) of a mesh, edges (V, 2) of a ring."""
-    if isinstance(one.law, Ring):
-        nodes = np.arange(one.nodes.stop - one.nodes.start)
-        return np.stack([nodes, np.roll(nodes, -1)], axis=1)
-    return one.law.topology.faces.astype(np.int64)
 
 
 def _box(flat: np.ndarray, shape: tuple[int, ...], low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -76,7 +76,6 @@ def source(
         f"T = np.{dtype}",
         *(f"W{k}, W{k}_3 = T({weight!r}), T({3 * weight!r})" for k, weight in enumerate(constants)),
         f"LANES, LINE = np.uintp({REGISTER // itemsize}), np.uintp({64 // itemsize})",
-        "LAST_LANE = LANES - np.uintp(1)",
         "ZERO, QUARTER, HALF, ONE, THREE_HALF, THREE = T(0.0), T(0.25), T(0.5), T(1.0), T(1.5), T(3.0)",
     ]
     for parity in ("even", "odd"):

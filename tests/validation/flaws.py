@@ -94,6 +94,14 @@ def _move_ring_in_parts(model, law, cell, fluid_model, fluid):
     coupling.spread(model, cell, fluid_model, fluid)
 
 
+def rough_nodes(monkeypatch, module):
+    """Nodes rub on the fluid by a twentieth more than they should."""
+    target = importlib.import_module(f"sim.cases.{module}")
+    relaxation_time = target.relaxation_time(target.STEP)
+    monkeypatch.setattr(target, "STEP", 1.05 * target.STEP)
+    monkeypatch.setattr(target, "relaxation_time", lambda _: relaxation_time)
+
+
 def stiff_springs(monkeypatch, module, factor=1.1):
     """Membranes in shear are `factor` times as stiff as they should be."""
     target = importlib.import_module(f"sim.cases.{module}")

@@ -23,6 +23,7 @@ HEAVY = {
     "cavity-1000": ({"size": 97}, [lambda m: flaws.slow_walls(m, "cavity")]),
     "cylinder-2d-1": ({}, [lambda m: flaws.careless_cuts(m, "cylinder")]),
     "cylinder-2d-2": ({}, [lambda m: flaws.wrong_viscosity(m, "cylinder", 1.5)]),
+    "friction": ({}, [lambda m: flaws.rough_nodes(m, "friction")]),
     "device": (
         {"dx": 0.65e-6, "channel": DEVICE},
         [lambda m: flaws.wrong_viscosity(m, "device"), lambda m: flaws.receding_walls(m, "device")],
