@@ -9,6 +9,7 @@ the first to finish puts its folder in place.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
@@ -72,9 +73,11 @@ def claimed(folder: Path) -> set[str]:
 def clean(folder: Path) -> None:
     """Remove void claims, and what processes that are gone have left half written in the folder of a sweep."""
     house = folder / HOUSE
-    for path in (house / "claims").glob("*.json"):
-        if _void(path):
-            path.unlink(missing_ok=True)
+    if (house / "claims").is_dir():
+        with _alone(house / "claims"):
+            for path in (house / "claims").glob("*.json"):
+                if _void(path):
+                    path.unlink(missing_ok=True)
     for probe in (house / "claims").glob(".*"):
         if _silent(probe):
             probe.unlink(missing_ok=True)
@@ -98,18 +101,24 @@ def _me() -> dict[str, object]:
 def _take(path: Path, mine: str) -> bool:
     """Write the claim unless someone else has it."""
     fresh = path.with_name(f".{path.stem}.{secrets.token_hex(8)}")
-    try:
-        fresh.write_text(mine, encoding="utf-8")
+    with _alone(path.parent):
+        if not _void(path):
+            return False
         try:
-            os.link(fresh, path)  # in one piece, and only if it is not there
-            return True
-        except FileExistsError:
-            if not _void(path):
-                return False
-        os.replace(fresh, path)
-        return path.read_text(encoding="utf-8") == mine
-    finally:
-        fresh.unlink(missing_ok=True)
+            fresh.write_text(mine, encoding="utf-8")
+            os.replace(fresh, path)
+        finally:
+            fresh.unlink(missing_ok=True)
+        return True
+
+
+@contextlib.contextmanager
+def _alone(claims: Path) -> Iterator[None]:
+    """Keep all others from changing the claims of a sweep; the lock ends with the process that holds it."""
+    with claims.with_suffix(".lock").open("a") as file:
+        with contextlib.suppress(OSError):  # a file system without locks: a run may then be computed twice
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _void(path: Path) -> bool:

@@ -99,7 +99,7 @@ def test_a_claim_is_touched_while_it_is_held(tmp_path, monkeypatch):
 
 
 def test_only_one_of_many_gets_a_void_claim(tmp_path):
-    for _ in range(5):
+    for _ in range(20):
         foreign(tmp_path, claims.SILENCE + 10)
         start, got = threading.Barrier(8), []
 
@@ -114,7 +114,7 @@ def test_only_one_of_many_gets_a_void_claim(tmp_path):
             thread.start()
         for thread in threads:
             thread.join()
-        assert 1 <= sum(got) <= 2  # a second one costs time, nothing else
+        assert sum(got) == 1
 
 
 def test_what_a_killed_process_left_is_cleaned_away(tmp_path):
