@@ -166,17 +166,10 @@ def load_programs(model: Model, folder: Path) -> dict[str, Callable[..., Any]]:
     loaded = jax.jit(export.deserialize(bytearray((folder / STABLEHLO).read_bytes())).call)
     programs: dict[str, Callable[..., Any]] = {STABLEHLO: loaded}
     try:
-        import onnxruntime
+        from learn.onnx_program import open_onnx
     except ImportError:
         return programs
-    session = onnxruntime.InferenceSession(str(folder / ONNX), providers=["CPUExecutionProvider"])
-    names = [part.name for part in session.get_inputs()]
-
-    def run_onnx(features: np.ndarray, images: np.ndarray) -> Any:
-        given = {"features": features, "images": images}
-        return session.run(None, {name: given[name] for name in names})[0]
-
-    return {**programs, ONNX: run_onnx}
+    return {**programs, ONNX: open_onnx(str(folder / ONNX))}
 
 
 def draw_inputs(model: Model, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

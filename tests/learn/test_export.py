@@ -1,4 +1,5 @@
 import json
+import sys
 
 import jax
 import numpy as np
@@ -118,7 +119,10 @@ def _other(model):
     return Model(model.config, model.scaler, model.calibration, weights, model.card)
 
 
-def test_stream_says_what_apply_says_and_never_compiles_again(trained, tmp_path, dataset):
+@pytest.mark.parametrize("engine", ["onnx", "xla"])
+def test_stream_says_what_apply_says_and_never_compiles_again(trained, tmp_path, dataset, monkeypatch, engine):
+    if engine == "xla":
+        monkeypatch.setitem(sys.modules, "learn.onnx_program", None)  # as where ONNX Runtime is not installed
     model = open_model(trained)
     data = dataset(count=40)
     classifier = Classifier(trained, risk=0.2)
