@@ -6,7 +6,7 @@ Measured: Urbanska et al., Nat Methods 2020 (10.1038/s41592-020-0818-8), passage
 0.06 µl/min. Simulated: the preset `hl60` in three dimensions, over sizes and pressures. Without inertia passage time
 times pressure depends on stiffness over pressure alone, so that each run stands for a cell of other stiffness at the
 294 Pa that drive 0.06 µl/min through the empty channel: Ks, Kb and ka_local all changed by the same factor, which the
-text calls Ks. It is chosen so that untreated cells of 12 to 13 µm take as long as measured; all else is predicted: other
+text calls Ks. It is chosen so that control cells of 12 to 13 µm take as long as measured; all else is predicted: other
 sizes, and cells treated with latrunculin B or 700 mOsm, whose stiffness follows from the same authors' deformability
 cytometer (for small strains deformation goes as 1/stiffness). A cell that is larger than the channel is deep starts,
 and is at rest, as a spheroid of its volume that fits in. The runs are a sweep below ``--out``; what is finished is not
