@@ -109,7 +109,7 @@ class CellBody:
 
     @cached_property
     def powers(self) -> np.ndarray:
-        """Powers of all `material` points seen along the optical axis (modes, points), for `MaterialMap`."""
+        """Powers of all `material` points seen along the optical axis (2 modes, points), for `MaterialMap`."""
         return powers(_complex(self.material()[:, :2]))
 
     @cached_property
@@ -206,17 +206,23 @@ class MaterialMap(NamedTuple):
         return self.at(powers(np.ravel(material))).reshape(np.shape(material))
 
     def at(self, known: np.ndarray) -> np.ndarray:
-        """Return where material points of given `powers` (modes, points) are, x + iy (m)."""
+        """Return where material points of given `powers` (2 modes, points) are, x + iy (m)."""
+        from bridge.kernels import weighted_sums
+
         # Not BLAS: its threads wait for each other for ever where films call it from several threads at once.
-        return np.einsum("k,kn->n", self.f, known) + np.conj(np.einsum("k,kn->n", self.g, known))
+        total, rest = self.f + self.g, self.f - self.g
+        weight = np.concatenate([np.stack([total.real, rest.imag], 1), np.stack([-total.imag, rest.real], 1)])
+        sums = np.empty((2, known.shape[1]))
+        weighted_sums(weight, known, sums)
+        return sums[0] + 1j * sums[1]
 
 
 def powers(material: np.ndarray) -> np.ndarray:
-    """Return the powers 0, 1, … of material points (P,) complex: (modes, P)."""
+    """Return the powers 0, 1, … of material points (P,) complex: their real parts, then the imaginary (2 modes, P)."""
     result = np.ones((_MODES + 1, len(material)), complex)
     for mode in range(_MODES):
         np.multiply(result[mode], material, out=result[mode + 1])
-    return result
+    return np.concatenate([result.real, result.imag])
 
 
 def material_map(rest: np.ndarray, deformed: np.ndarray) -> MaterialMap:

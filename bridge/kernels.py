@@ -122,6 +122,17 @@ def cover(x, y, covered):  # pragma: no cover
             covered[row, column] = min(abs(total), 1.0)
 
 
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def weighted_sums(weight, basis, sums):  # pragma: no cover
+    """Write the sums of functions (terms, P) times pairs of weights (terms, 2) to `sums` (2, P)."""
+    sums[:] = 0.0
+    for term in range(basis.shape[0]):
+        u, v = weight[term, 0], weight[term, 1]
+        for p in range(basis.shape[1]):
+            sums[0, p] += u * basis[term, p]
+            sums[1, p] += v * basis[term, p]
+
+
 @njit(cache=True, nogil=True)
 def stamp(x, y, sigma, peak, window, path):  # pragma: no cover
     """Add Gaussians to `path`.

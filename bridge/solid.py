@@ -92,22 +92,30 @@ class SolidMap(NamedTuple):
 
     def at(self, harmonics: np.ndarray) -> np.ndarray:
         """Return where material points of given solid harmonics (terms, points) are, x + iy (m)."""
-        x, y = self.coefficients.T @ harmonics
-        return x + 1j * y
+        from bridge.kernels import weighted_sums
+
+        sums = np.empty((2, harmonics.shape[1]))  # not by BLAS, for the reason said in bridge.body
+        weighted_sums(self.coefficients, harmonics, sums)
+        return sums[0] + 1j * sums[1]
 
 
 def solid_map(rest: np.ndarray, deformed: np.ndarray) -> SolidMap:
     """Return the map from a round cell's material to its deformed state; `rest`, `deformed` are nodes (V, 3) in m."""
-    return SolidMap(_fit(rest.tobytes()) @ deformed[:, :2])
+    from bridge.kernels import weighted_sums
+
+    fit = _fit(rest.tobytes())
+    coefficients = np.empty((2, fit.shape[1]))
+    weighted_sums(np.ascontiguousarray(deformed[:, :2]), fit, coefficients)
+    return SolidMap(np.ascontiguousarray(coefficients.T))
 
 
 @functools.lru_cache(maxsize=16)
 def _fit(rest: bytes) -> np.ndarray:
-    """Return what takes nodes to coefficients (terms, V): the same for all poses of a cell."""
+    """Return what takes nodes to coefficients (V, terms): the same for all poses of a cell."""
     nodes = np.frombuffer(rest).reshape(-1, 3)
     spoke = nodes - nodes.mean(axis=0)
     harmonics = solid_harmonics(spoke / np.linalg.norm(spoke, axis=1, keepdims=True))
-    return np.linalg.solve(harmonics @ harmonics.T, harmonics)
+    return np.ascontiguousarray(np.linalg.solve(harmonics @ harmonics.T, harmonics).T)
 
 
 def solid_harmonics(points: np.ndarray) -> np.ndarray:

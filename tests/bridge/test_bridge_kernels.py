@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from bridge.kernels import add_power, cast_rays, closed_path, cover, expose, scatter, stamp, torsion_root
+from bridge.kernels import add_power, cast_rays, closed_path, cover, expose, scatter, stamp, torsion_root, weighted_sums
 
 RNG = np.random.default_rng(5)
 
@@ -40,6 +40,13 @@ def test_a_square_on_the_pixels_and_a_slit_between_them():
     covered = np.zeros((4, 6))
     cover(np.array([2.3, 2.5, 2.5, 2.3]), np.array([-3.0, -3.0, 9.0, 9.0]), covered)
     np.testing.assert_allclose(covered, np.outer(np.ones(4), [0, 0, 0.2, 0, 0, 0]), atol=1e-12)
+
+
+def test_weighted_sums():
+    rng = np.random.default_rng(4)
+    weight, basis, sums = rng.normal(size=(7, 2)), rng.normal(size=(7, 50)), np.full((2, 50), np.nan)
+    weighted_sums(weight, basis, sums)
+    np.testing.assert_allclose(sums, weight.T @ basis, rtol=1e-12, atol=1e-12)
 
 
 def test_granules():
