@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -92,12 +93,14 @@ def rows(pressures: list[float]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def simulate(out: Path, dx: float, pressures: list[float]) -> None:
+def simulate(out: Path, dx: float, pressures: list[float], workers: int) -> None:
     """Run the sweep."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "rows.csv").write_text(rows(pressures), encoding="utf-8")
     common = {"numerics.dimension": 3, "numerics.dx": dx, "numerics.wall_range": dx, "cell.orientation": "0,0,0"}
+    common |= {"numerics.inertia_scale": 0.4}  # a stiff cell leaves the constriction with a start
     line = [sys.executable, "-m", "sim.sweep", "hl60", "--out", str(out / "runs"), "--rows", str(out / "rows.csv")]
+    line += ["--workers", str(workers)]
     line += [word for name, value in common.items() for word in (f"--{name}", str(value))]
     print(f"$ python {' '.join(line[1:])}", flush=True)
     if subprocess.run(line, check=False).returncode not in (0, 4):
@@ -193,11 +196,12 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="folder that holds data/")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--dx", type=float, default=0.75e-6, help="lattice spacing and range of the walls (m)")
-    parser.add_argument("--pressures", type=float, nargs="+", default=[400, 600, 800, 1200], help="simulated (Pa)")
+    parser.add_argument("--pressures", type=float, nargs="+", default=[400, 800], help="simulated (Pa)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes, a core each")
     parser.add_argument("--only-table", action="store_true", help="simulate nothing")
     options = parser.parse_args()
     if not options.only_table:
-        simulate(options.out, options.dx, options.pressures)
+        simulate(options.out, options.dx, options.pressures, options.workers)
     runs = read_runs(options.out)
     print(runs.to_string(index=False))
     table, chosen = compare(options.shared, runs)

@@ -17,6 +17,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -30,8 +31,10 @@ SILENCE = 90.0
 
 
 @contextlib.contextmanager
-def claim(folder: Path, name: str) -> Iterator[bool]:
-    """Claim something within the block; yield whether it could be had.
+def claim(folder: Path, name: str) -> Iterator[int]:
+    """Claim something within the block; yield how many processes in a row have had it, or 0 if it cannot be had.
+
+    That is 1 unless the last one died while it had it.
 
     Parameters
     ----------
@@ -47,20 +50,20 @@ def claim(folder: Path, name: str) -> Iterator[bool]:
     """
     path = _path(folder, name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    mine = json.dumps(_me())
+    mine = _me()
     if not _take(path, mine):
-        yield False
+        yield 0
         return
     done = threading.Event()
     thread = threading.Thread(target=_keep_alive, args=(path, done), daemon=True)
     thread.start()
     try:
-        yield True
+        yield mine["turn"]
     finally:
         done.set()
         thread.join()
         with contextlib.suppress(OSError):
-            if path.read_text(encoding="utf-8") == mine:
+            if path.read_text(encoding="utf-8") == json.dumps(mine):
                 path.unlink()
 
 
@@ -93,19 +96,22 @@ def _path(folder: Path, name: str) -> Path:
     return folder / HOUSE / "claims" / f"{name}.json"
 
 
-def _me() -> dict[str, object]:
+def _me() -> dict[str, Any]:
     pid = os.getpid()
-    return {"host": here(), "pid": pid, "born": psutil.Process(pid).create_time(), "mark": secrets.token_hex(8)}
+    born = psutil.Process(pid).create_time()
+    return {"host": here(), "pid": pid, "born": born, "mark": secrets.token_hex(8), "turn": 1}
 
 
-def _take(path: Path, mine: str) -> bool:
+def _take(path: Path, mine: dict[str, Any]) -> bool:
     """Write the claim unless someone else has it."""
     fresh = path.with_name(f".{path.stem}.{secrets.token_hex(8)}")
     with _alone(path.parent):
         if not _void(path):
             return False
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            mine["turn"] = 1 + int(json.loads(path.read_text(encoding="utf-8"))["turn"])
         try:
-            fresh.write_text(mine, encoding="utf-8")
+            fresh.write_text(json.dumps(mine), encoding="utf-8")
             os.replace(fresh, path)
         finally:
             fresh.unlink(missing_ok=True)

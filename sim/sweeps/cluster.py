@@ -31,6 +31,10 @@ class GivenUpError(LostError):
     """There was none for too long."""
 
 
+class WorkersGoneError(LostError):
+    """Workers of an embedded cluster have died and are not started again."""
+
+
 @contextlib.contextmanager
 def embedded(workers: int) -> Iterator[Client]:
     """Yield a client of a cluster of processes on this machine, each with one thread, that listens on loopback only.

@@ -13,7 +13,7 @@ import distributed
 from distributed import Client, Future
 from distributed.scheduler import KilledWorker
 
-from sim.sweeps.cluster import LostError, alive, threads
+from sim.sweeps.cluster import LostError, WorkersGoneError, alive, threads
 from sim.sweeps.worker import Done, Job, compute_flow, compute_run
 
 AHEAD = 2
@@ -22,6 +22,11 @@ AGAIN = 2.0
 """Time until what someone else computes is asked for again, s."""
 LOOK = 10.0
 """Interval at which the cluster is asked how many threads it has, s."""
+GONE = 15.0
+"""Time after which a worker of an embedded cluster that has died counts as gone, s.
+
+Dask starts another one at once, but not if that one dies before it is known to have started (distributed 2026.8).
+"""
 
 
 class StopSweepError(Exception):
@@ -49,22 +54,34 @@ class Engine:
         self._under_way: dict[Future, tuple[Job, bool]] = {}
         self._count: Iterator[int] = itertools.count()
 
-    def run(self, client: Client, jobs: Sequence[Job] = ()) -> None:
+    def run(self, client: Client, jobs: Sequence[Job] = (), workers: int = 0) -> None:
         """Compute some jobs, and those that an earlier call has left over.
+
+        Parameters
+        ----------
+        client
+            Of the cluster.
+        jobs
+            What is to be computed.
+        workers
+            How many the cluster must have, as an embedded one does; to others they may come and go.
 
         Raises
         ------
         LostError
-            If the scheduler is gone; what was under way is kept for the next call.
+            If the scheduler is gone, or a worker of an embedded cluster; what was under way is kept for the next call.
         StopSweepError
             If nothing can be computed.
         """
         self._waiting.extend(jobs)
-        looked, slots = 0.0, 0
+        looked, slots, whole = 0.0, 0, time.monotonic()
         try:
             while self._waiting or self._held or self._later or self._under_way:
                 if slots == 0 or time.monotonic() - looked > LOOK:
                     slots, looked = threads(client), time.monotonic()
+                    whole = looked if slots >= workers else whole
+                    if looked - whole > GONE:
+                        raise WorkersGoneError(f"{slots} of {workers} workers are left")
                 self._hand_out(client, AHEAD * slots)
                 self._tick(slots)
                 self._wait()

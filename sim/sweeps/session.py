@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 600.0
 """How long a scheduler may be gone before the sweep gives up, s."""
+FRUITLESS = 10
+"""How often workers may be started anew one time after the other without a run that is finished."""
 MIB = 2**20
 
 
@@ -113,32 +115,39 @@ def _compute(settings: Settings, runs: Sequence[Planned], news: _News) -> None:
     token = prepare(settings.folder)
     engine = Engine(news.tell, news.tick)
     jobs = [_job(settings, token, one) for one in runs]
-    foreseen = False
+    foreseen, fruitless, computed = False, 0, 0
     while True:
         try:
             with _client(settings) as client:
                 news.say_dashboard(client)
                 if not foreseen:
-                    _make_room(client, settings, _foresee(client, settings, runs, news))
+                    settings = _make_room(client, settings, _foresee(client, settings, runs, news))
                     foreseen = True
                 with progress("cells:", settings.quiet) as news.bar:
                     waiting, jobs = jobs, []
-                    engine.run(client, waiting)
+                    engine.run(client, waiting, 0 if settings.scheduler else settings.workers)
                 return
+        except cluster.WorkersGoneError as error:
+            fruitless, computed = fruitless + 1 if len(news.computed) == computed else 1, len(news.computed)
+            if fruitless > FRUITLESS:
+                raise
+            say(f"{error}; all are started anew", settings.quiet)
         except cluster.LostError as error:
             if settings.scheduler is None or isinstance(error, cluster.GivenUpError):
                 raise
             say(f"{error}; going on when it is back", settings.quiet)
 
 
-def _make_room(client: Client, settings: Settings, needs: estimate.Estimate) -> None:
-    """See that disk and memory are large enough, with fewer workers if need be."""
+def _make_room(client: Client, settings: Settings, needs: estimate.Estimate) -> Settings:
+    """See that disk and memory are large enough, with fewer workers if need be; return the settings with as many."""
     check_disk(settings.folder, needs)
     if settings.scheduler is None and client.cluster is not None:
         number = fitting(settings.workers, needs)
         if number < settings.workers:
             say(f"memory for {number} of {settings.workers} workers", settings.quiet)
             client.cluster.scale(number)
+        return replace(settings, workers=number)
+    return settings
 
 
 def _foresee(client: Client, settings: Settings, runs: Sequence[Planned], news: _News) -> estimate.Estimate:
@@ -150,7 +159,7 @@ def _foresee(client: Client, settings: Settings, runs: Sequence[Planned], news: 
         with progress("calibration:", settings.quiet) as bar:
             engine = Engine(lambda _, done: told.append(done), lambda _: bar.update(0.0, "one run is timed"))
             job = _job(settings, prepare(settings.folder), one)
-            engine.run(client, [replace(job, limit=estimate.LIMIT)])
+            engine.run(client, [replace(job, limit=estimate.LIMIT)], 0 if settings.scheduler else 1)
         done = told[0]
         if done.outcome != "LIMIT":
             news.tell(job, done)

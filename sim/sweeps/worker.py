@@ -29,6 +29,10 @@ _EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, e
 """Errors of the machine, not of the run: the sweep stops, and nothing is held against the run."""
 
 
+DEATHS = 10
+"""After so many processes in a row that died over a run it has failed; fewer may have died for other reasons."""
+
+
 @dataclass(frozen=True)
 class Job:
     """What a worker is asked to do.
@@ -126,16 +130,18 @@ def _guarded(job: Job, name: str, compute: Callable[[Job, SimulationConfig], Don
     started = time.perf_counter()
     try:
         _check_worker(job)
-        with claim(Path(job.folder), name) as mine:
-            done = compute(job, SimulationConfig.model_validate(job.config)) if mine else Done(job.run, "BUSY")
+        with claim(Path(job.folder), name) as turn:
+            if turn > DEATHS:
+                return _failed(job, "its worker died each time that it was computed: out of memory?", started)
+            done = compute(job, SimulationConfig.model_validate(job.config)) if turn else Done(job.run, "BUSY")
     except _StopError as error:
         return Done(job.run, "STOP", str(error))
     except OSError as error:
         if error.errno in _EXHAUSTED:
             return Done(job.run, "STOP", f"{error.filename or job.folder}: {error.strerror}")
-        return _failed(job, error, started)
+        return _failed(job, _said(error), started)
     except Exception as error:
-        return _failed(job, error, started)
+        return _failed(job, _said(error), started)
     return replace(done, seconds=done.seconds or time.perf_counter() - started, memory=_memory())
 
 
@@ -156,10 +162,14 @@ def _check_worker(job: Job) -> None:
         )
 
 
-def _failed(job: Job, error: Exception, started: float) -> Done:
-    """Record a run that failed for a reason of its own which is no outcome: a fault of the program, say."""
+def _said(error: Exception) -> str:
+    """Return what an error says, and where it arose."""
     where = traceback.extract_tb(error.__traceback__)[-1]
-    reason = f"{type(error).__name__}: {error} ({Path(where.filename).name}, line {where.lineno})"
+    return f"{type(error).__name__}: {error} ({Path(where.filename).name}, line {where.lineno})"
+
+
+def _failed(job: Job, reason: str, started: float) -> Done:
+    """Record a run that failed for a reason of its own which is no outcome: a fault of the program, say."""
     try:
         _record(job, "FAILED", reason, time.perf_counter() - started)
     except OSError as another:

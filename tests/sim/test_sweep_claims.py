@@ -29,7 +29,7 @@ def other(tmp_path):
     """Another process that holds run-1."""
     call = [sys.executable, "-c", HOLD, str(tmp_path)]
     process = subprocess.Popen(call, stdout=subprocess.PIPE, text=True, env=environment())
-    assert process.stdout.readline() == "True\n"
+    assert process.stdout.readline() == "1\n"
     yield process
     process.kill()
     process.communicate()
@@ -38,14 +38,14 @@ def other(tmp_path):
 def test_what_is_claimed_cannot_be_had_until_its_process_is_killed(tmp_path, other):
     assert claimed(tmp_path) == {"run-1"}
     with claim(tmp_path, "run-1") as mine, claim(tmp_path, "run-2") as another:
-        assert (mine, another) == (False, True)
+        assert (mine, another) == (0, 1)
         assert claimed(tmp_path) == {"run-1", "run-2"}
     assert claimed(tmp_path) == {"run-1"}
     other.kill()
     other.wait()
     assert claimed(tmp_path) == set()
     with claim(tmp_path, "run-1") as mine:
-        assert mine
+        assert mine == 2
 
 
 def test_a_claim_is_given_back_also_after_a_failure(tmp_path):
@@ -101,20 +101,29 @@ def test_a_claim_is_touched_while_it_is_held(tmp_path, monkeypatch):
 def test_only_one_of_many_gets_a_void_claim(tmp_path):
     for _ in range(20):
         foreign(tmp_path, claims.SILENCE + 10)
-        start, got = threading.Barrier(8), []
+        start, end, got = threading.Barrier(8), threading.Barrier(8), []
 
-        def take(start=start, got=got):
+        def take(start=start, end=end, got=got):
             start.wait()
             with claim(tmp_path, "run-1") as mine:
                 got.append(mine)
-                time.sleep(0.05)
+                end.wait(60)
 
         threads = [threading.Thread(target=take) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert sum(got) == 1
+        assert sorted(got) == [0] * 7 + [1]
+
+
+def test_processes_that_died_over_a_run_are_counted(tmp_path):
+    for turn in (1, 2):
+        foreign(tmp_path, claims.SILENCE + 10, turn=turn)
+        with claim(tmp_path, "run-1") as mine:
+            assert mine == turn + 1
+    with claim(tmp_path, "run-1") as mine:
+        assert mine == 1
 
 
 def test_what_a_killed_process_left_is_cleaned_away(tmp_path):
