@@ -16,6 +16,7 @@ _ACROSS = 1.8e-6  # m on either side of a wall or an edge
 _STEP = 0.5  # px along a profile
 _AVERAGED = 0.8e-6  # m on either side of the centre line that a profile across a cell's edge is averaged over
 _WALL = 1.2e-6  # m from a taper's wall in which no cell is looked for
+_CALM = 0.35  # of the columns of a part of the channel: those that are most like the empty channel
 _CLEAR = 3e-6  # m that columns of a wall's profile keep from cells and tapers
 _BORDER = 0.4  # of the typical grey value: a rim of the file that is darker throughout is no picture
 _FEWEST = 20  # columns that a wall's profile is averaged over
@@ -111,19 +112,24 @@ def cells_of(frame: RealFrame, empty: np.ndarray) -> list[np.ndarray]:
 
     Notes
     -----
-    Where the channel's walls are parallel the frame's own median along each row takes the model's place; a cell that
-    fills more than half of the constriction is not found therefore. In tapers the model is brought to the frame's
-    median, and no cell is looked for along the walls.
+    Where the channel's walls are parallel the frame's own median along each row takes the model's place, over those
+    columns that differ least from the model, which are free of cells unless these fill more than that part. In tapers
+    the model is brought to the frame's median, and no cell is looked for along the walls.
     """
+    from scipy.ndimage import gaussian_filter1d
+
     grid, channel = frame.grid, frame.channel
     x, end = grid.axes()[0], channel.constriction_length
     walls = find_walls(frame.picture, grid.pixel_size)
     rows = np.arange(len(empty))[:, None] + 0.5
     inside = np.minimum(rows - walls.upper, walls.lower - rows) * grid.pixel_size
     level = empty.copy()
+    differs = np.where(inside > _WALL, np.abs(frame.picture - empty), 0).sum(axis=0)
+    differs = gaussian_filter1d(differs / np.maximum((inside > _WALL).sum(axis=0), 1), _WALL / grid.pixel_size)
     for part in (x < -channel.entry_taper, (x > 0) & (x < end), x > end + channel.exit_taper):
         if part.any():
-            level[:, part] = np.median(frame.picture[:, part], axis=1)[:, None]
+            calm = part & (differs <= np.quantile(differs[part], _CALM))
+            level[:, part] = np.median(frame.picture[:, calm], axis=1)[:, None]
     for part in ((x >= -channel.entry_taper) & (x <= 0), (x >= end) & (x <= end + channel.exit_taper)):
         if part.any():
             free = inside[:, part] > _WALL
