@@ -24,6 +24,8 @@ from learn.trainer import State, Trainer, copied, softmax
 
 CHECKPOINT_SECONDS = 2.0
 """Shortest time between two checkpoints: an epoch of the small network takes a hundredth of a checkpoint's time."""
+ROWS = 256
+"""Cells of a dataset are filled up to a multiple of this; nothing is trained on the repeated ones."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def train_fold(
     config = trainer.config
     scaler = (before and before.scaler) or Scaler.fit(cells, fold.train, config.align)
     arrays = *scaler.apply(cells), cells.labels, cell_weights(cells, fold.train, config)
-    data = trainer.placed(tuple(jnp.asarray(array) for array in arrays))
+    data = trainer.placed(tuple(jnp.asarray(_filled_up(array)) for array in arrays))
     state = trainer.start(index, before.weights, before.last) if before else trainer.start(index)
     history: list[dict[str, float]] = []
     if checkpoint is not None and checkpoint.is_file():
@@ -127,14 +129,25 @@ def train_fold(
         if checkpoint is not None and time.monotonic() - saved >= CHECKPOINT_SECONDS:
             save_tree(checkpoint, state, history)
             saved = time.monotonic()
-    return _kept(trainer, state, history, data, scaler)
+    return _kept(trainer, state, history, data, len(cells), scaler)
+
+
+def _filled_up(array: np.ndarray) -> np.ndarray:
+    """Return an array with its last row repeated: datasets of nearly the same size are served by the same programs."""
+    missing = -len(array) % ROWS
+    return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)]) if missing else array
 
 
 def _kept(
-    trainer: Trainer, state: State, history: list[dict[str, float]], data: tuple[jax.Array, ...], scaler: Scaler
+    trainer: Trainer,
+    state: State,
+    history: list[dict[str, float]],
+    data: tuple[jax.Array, ...],
+    count: int,
+    scaler: Scaler,
 ) -> Trained:
     best = state.best_parameters, state.best_statistics
-    everything = np.arange(len(data[2]))
+    everything = np.arange(count)
     probabilities, alone = softmax(trainer.predict(*best, data, everything)), {}
     if trainer.config.masks and trainer.config.uses_images:
         features, images = (jnp.full_like(array, jnp.nan) for array in data[:2])

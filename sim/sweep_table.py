@@ -80,11 +80,17 @@ class Table:
 
 def make_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Return the table of some rows, each with all fields of its configuration, sorted by class and run."""
-    rows = sorted(rows, key=lambda row: (row["class"], row["run"]))
+    told = ({name: _as_given(value) for name, value in row.items()} for row in rows)
+    rows = sorted(told, key=lambda row: (row["class"], row["run"]))
     parameters = {name: _parameter(name, text, rows) for name, text in fields() if _is_column(name, rows)}
     ordered = sorted(parameters.items(), key=lambda item: item[1].role != "parameter")
     features = {name: Column(one.unit, "feature", one.definition) for name, one in FEATURES.items()}
     return Table(_FIRST | dict(ordered) | features | _DRIFT | PROVENANCE, rows)
+
+
+def _as_given(value: Any) -> Any:
+    """Return several numbers, as `cell.axes` has them, as the text that the command line takes; all else as it is."""
+    return ",".join(map(repr, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _is_column(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:

@@ -122,6 +122,16 @@ def test_a_finished_run_outweighs_the_ledger(sweep):
     assert folder.name not in entries(sweep)
 
 
+def test_several_numbers_in_one_field_are_a_column_of_text(tmp_path):
+    rows = [
+        {"class": "a", "run": name, "cell.orientation": turned}
+        for name, turned in (("a-1", [0.0, 90.0, 0.0]), ("a-2", None))
+    ]
+    write_table(tmp_path, make_table(rows))
+    table, _ = read_sweep(tmp_path)
+    assert table["cell.orientation"].fillna("").tolist() == ["0.0,90.0,0.0", ""]
+
+
 def test_an_empty_sweep_has_a_table(tmp_path):
     write_table(tmp_path, make_table([]))
     for name in ("sweep.csv", "sweep.h5"):
