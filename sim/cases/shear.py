@@ -312,9 +312,10 @@ def _limit(radii: tuple[float, ...], last: list[np.ndarray]) -> np.ndarray:
 
 
 def _compare(name: str, last: np.ndarray, table: Table, exact: Table) -> list[Row]:
+    sources = (table,) if table.source == exact.source else (table, exact)
     angle = 180 * float(exact["theta_over_pi"][0])
     return [
-        relative(f"{name}: D", last[1], float(table["D"][0]), table.source, 0.05),
+        *(relative(f"{name}: D", last[1], float(one["D"][0]), one.source, 0.05) for one in sources),
         absolute(f"{name}: inclination (°)", 180 * last[2], angle, exact.source, 2.0),
     ]
 
