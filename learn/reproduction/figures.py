@@ -129,6 +129,8 @@ def errors(place: Place) -> list[Figure]:
             ):
                 own = where(table, (table["kind"] == "solid") == solid)
                 own = own if solid else where(own, own["label"] == label)
+                if own.empty:
+                    continue
                 x, y = factor * own[f"true_{name}"], factor * own[name]
                 axes.plot(x, y, "D" if solid else "o", ms=3, alpha=0.7, color=series(index), label=label)
             ends = factor * table[[name, f"true_{name}"]].to_numpy()
