@@ -173,7 +173,7 @@ def _draw_map(figure: Figure, axes: Axes, table: pd.DataFrame, feature: str, var
         if mine.any():
             axes.scatter(x[mine], y[mine], marker=marker, color=colour, s=34, label=outcome)
     for values, axis, scale in ((x, axes.xaxis, axes.set_xscale), (y, axes.yaxis, axes.set_yscale)):
-        if values.min() > 0 and values.max() > 3 * values.min():
+        if values.size and values.min() > 0 and values.max() > 3 * values.min():
             scale("log")
             _plain_ticks(axis, values.min(), values.max())
     axes.set(xlabel=_label(names[0])[0], ylabel=_label(names[1])[0])

@@ -15,6 +15,7 @@ from sim.features import FEATURES
 from sim.sweep_table import PROVENANCE, make_table, read_sweep, write_table
 from sim.sweeps.collect import collect
 from sim.sweeps.ledger import entries, forget, make_entry, record
+from sim.sweeps.report import tabulate
 from sim.trace import Outcome
 
 
@@ -132,8 +133,9 @@ def test_several_numbers_in_one_field_are_a_column_of_text(tmp_path):
     assert table["cell.orientation"].fillna("").tolist() == ["0.0,90.0,0.0", ""]
 
 
-def test_an_empty_sweep_has_a_table(tmp_path):
-    write_table(tmp_path, make_table([]))
+def test_an_empty_sweep_has_a_table_and_a_figure(tmp_path):
+    assert "0 runs" in tabulate(tmp_path)
+    assert (tmp_path / "sweep.png").stat().st_size > 1000
     for name in ("sweep.csv", "sweep.h5"):
         assert len(read_sweep(tmp_path / name)[0]) == 0
 
