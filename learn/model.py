@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,12 +111,18 @@ def _in_chunks(
 
     def predict(features: np.ndarray, images: np.ndarray) -> np.ndarray:
         count = len(features)
-        whole = count - count % CHUNK
-        parts = [program(features[k : k + CHUNK], images[k : k + CHUNK]) for k in range(0, whole, CHUNK)]
-        if whole < count:
-            rest = np.resize(np.arange(whole, count), CHUNK)
-            parts.append(program(features[rest], images[rest]))
-        return np.concatenate([np.asarray(part) for part in parts])[:count]
+
+        def part(first: int) -> np.ndarray:
+            if first + CHUNK <= count:
+                return np.asarray(program(features[first : first + CHUNK], images[first : first + CHUNK]))
+            rest = np.resize(np.arange(first, count), CHUNK)
+            return np.asarray(program(features[rest], images[rest]))
+
+        parts = [part(0)]  # compiles
+        # Not every operation is divided among the cores: several calls at a time leave none of them idle.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            parts += pool.map(part, range(CHUNK, count, CHUNK))
+        return np.concatenate(parts)[:count]
 
     return predict
 

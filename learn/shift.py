@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy.stats
 
 from learn.metrics import wilson
 
@@ -35,12 +34,14 @@ def score_shift(
     Two-sample test of Kolmogorov and Smirnov, for independent cells: a shift found by it is one of the recording or of
     the cells, which the scores alone cannot tell apart.
     """
+    from scipy.stats import ks_2samp
+
     rows = []
     for k, name in enumerate(classes):
         sides = [chances[labels == k] for labels, chances in (held, aside)]
         if min(map(len, sides)) == 0:
             continue
-        test: Any = scipy.stats.ks_2samp(sides[0][:, k], sides[1][:, k])
+        test: Any = ks_2samp(sides[0][:, k], sides[1][:, k])
         row: dict[str, Any] = {"class": name}
         for which, chances in zip(("held_out", "aside"), sides, strict=True):
             recall = wilson(int((chances.argmax(axis=1) == k).sum()), len(chances))

@@ -17,7 +17,7 @@ from learn.config import TrainConfig
 from learn.models import abstract, flatten, initialise, restore
 from learn.runtime import compiler_options, shardings
 
-CHUNK = 256
+CHUNK = 64
 """Cells per call when predicting; the last call is filled up, so that one program serves any number."""
 
 
