@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json as json_
 import os
 import platform
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from sim.config import SimulationConfig
     from sim.trace import Trace
 
-_THREADS = min(4, os.cpu_count() or 1)
+_PROCESSES = os.cpu_count() or 1
+_FEW = 32  # runs below which no processes are started
 _NO_RUNS = "learn-"
 """How the folders of trainings begin, which may lie beside run folders."""
 
@@ -131,28 +133,29 @@ def build(
         If the only run cannot be read.
     """
     from bridge.microscope import Microscope
-    from bridge.records import TRACK
+    from bridge.pool import in_order
 
-    microscope, optics = microscope or Microscope(), optics or {}
     seen: dict[str, str] = {}
     part: list[_Built] = []
+    microscope, optics = microscope or Microscope(), optics or {}
     wanted = [run for run in runs if run.name not in known]
-    for number, (run, result) in enumerate(_pictured(wanted, size, seed, microscope, optics)):
+    picture = functools.partial(_pictured, size=size, seed=seed, microscope=microscope, optics=optics)
+    # Processes take a second or two to start, and then twice what threads do, which wait for each other.
+    made = map(picture, wanted) if len(wanted) < _FEW else in_order(picture, wanted, _PROCESSES)
+    for number, (run, built) in enumerate(zip(wanted, made, strict=True)):
         on_progress(number / len(wanted), run.name)
-        if isinstance(result, Exception):
+        if isinstance(built, Exception):
             if len(runs) == 1:
-                raise result
-            skipped(str(result) if run.name in str(result) else f"{run}: {result}")
+                raise built
+            skipped(str(built) if run.name in str(built) else f"{run}: {built}")
             continue
-        trace, views = result
-        row = _row(trace, run, views)
-        name = row["cell_id"]
+        name = built.row["cell_id"]
         if name in seen:
             skipped(f"{run}: the same run as {seen[name]}; leave one of them out")
         if name in seen or name in known:
             continue
-        seen[name] = row["run"]
-        part.append(_Built(row, list(views.values()), {column: trace.samples[column] for column in TRACK}))
+        seen[name] = built.row["run"]
+        part.append(built)
         if len(part) >= _AT_ONCE:
             yield _assemble(part, size, seed, microscope, optics)
             part = []
@@ -161,39 +164,26 @@ def build(
 
 
 def _pictured(
-    runs: Sequence[Path], size: int, seed: int, microscope: Microscope, optics: Mapping[str, Any]
-) -> Iterator[tuple[Path, tuple[Trace, dict[str, View | None]] | Exception]]:
-    """Yield each run with its trace and views, or what is wrong with it; in order, whatever thread was done first."""
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-    from bridge.records import VIEWS
+    run: Path, *, size: int, seed: int, microscope: Microscope, optics: Mapping[str, Any]
+) -> _Built | Exception:
+    """Return a run as a cell, or what is wrong with it."""
+    from bridge.records import TRACK, VIEWS
     from bridge.scene import draw_scene
     from bridge.views import crop
     from sim.trace import read_trace
 
-    def one(run: Path) -> tuple[Trace, dict[str, View | None]] | Exception:
-        try:
-            trace = read_trace(run)
-            if trace.others:
-                raise InputError(
-                    f"{run}: {len(trace.together)} cells in one channel, and each row of a Dataset is of one alone; "
-                    "leave this run out (bridge.render films it)"
-                )
-            scene = draw_scene(trace, microscope, seed, optics)
-            return trace, {view: crop(trace, view, scene, microscope, size) for view in VIEWS}
-        except (InputError, OSError) as error:
-            return error
-
-    waiting: deque[tuple[Path, Future[tuple[Trace, dict[str, View | None]] | Exception]]] = deque()
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for run in runs:
-            waiting.append((run, pool.submit(one, run)))
-            if len(waiting) > 2 * _THREADS:
-                path, future = waiting.popleft()
-                yield path, future.result()
-        while waiting:
-            path, future = waiting.popleft()
-            yield path, future.result()
+    try:
+        trace = read_trace(run)
+        if trace.others:
+            raise InputError(
+                f"{run}: {len(trace.together)} cells in one channel, and each row of a Dataset is of one alone; "
+                "leave this run out (bridge.render films it)"
+            )
+        scene = draw_scene(trace, microscope, seed, optics)
+        views = {view: crop(trace, view, scene, microscope, size) for view in VIEWS}
+        return _Built(_row(trace, run, views), list(views.values()), {name: trace.samples[name] for name in TRACK})
+    except (InputError, OSError) as error:
+        return error
 
 
 def _row(trace: Trace, run: Path, views: Mapping[str, View | None]) -> dict[str, Any]:

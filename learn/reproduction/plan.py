@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from bridge.command import InputError, write_text
+from bridge.pool import run_all
 from learn.reproduction import costs, datasets, films, trainings
 from learn.reproduction.costs import Costs
-from learn.reproduction.pool import run_all
 from learn.reproduction.population import write_population, write_singles
 from learn.reproduction.scales import SCALES, Scale
 from learn.reproduction.steps import Place, Step

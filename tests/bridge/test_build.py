@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from bridge_runs import make_config, make_trace, write_run
 
+import bridge.build
 from bridge.build import find_runs, group_of
 from bridge.check import check
 from bridge.command import InputError
@@ -64,6 +65,14 @@ def test_same_seed_same_file_and_order_of_runs_does_not_change_a_cell(built, run
     assert seventh.table["cell_id"].to_list() == first.table["cell_id"].to_list()[::-1]
     np.testing.assert_array_equal(seventh.masks[::-1], first.masks)
     assert (seventh.images[::-1] != first.images).any()
+
+
+def test_processes_make_the_same_pictures(built, runs, monkeypatch):
+    monkeypatch.setattr(bridge.build, "_FEW", 1)
+    (dataset,) = bridge.build.build(find_runs([runs]), 64, 0, pytest.fail, lambda *_: None)
+    known = read_dataset(built[0])
+    assert dataset.table["cell_id"].to_list() == known.table["cell_id"].to_list()
+    np.testing.assert_array_equal(dataset.images, known.images)
 
 
 def test_unfinished_damaged_and_repeated_runs_are_skipped_with_a_line_each(runs, tmp_path, command):

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from bridge.command import InputError
+from bridge.pool import run_all
 from bridge.records import Dataset, DatasetError, read_dataset, write_dataset
 from learn.metrics import compare
 from learn.report import make_page
@@ -30,7 +31,6 @@ from learn.reproduction.claims import (
 )
 from learn.reproduction.costs import Costs
 from learn.reproduction.plan import PLAN, Settings, begin, foresee, measured_cells, steps_of
-from learn.reproduction.pool import run_all
 from learn.reproduction.population import day_of, pressure_of, write_population, write_singles
 from learn.reproduction.scales import CLASSES, PAIR, SCALES, TEST, days_of
 from learn.reproduction.steps import Place, Step, StepFailed, alone, nothing

@@ -7,13 +7,15 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from typing import Any, TypeVar
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+_AHEAD = 4  # jobs handed out for each process: the one at hand, and what must not wait for those before it
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -31,6 +33,18 @@ def run_all(
         for done, future in enumerate(as_completed(waiting), 1):
             future.result()
             tell(waiting[future], done)
+
+
+def in_order(function: Callable[[Job], Result], jobs: Iterable[Job], workers: int) -> Iterator[Result]:
+    """Yield what a function makes of each job, in their order, a few of them ahead; exceptions as of `run_all`."""
+    waiting: deque[Future[Result]] = deque()
+    with _single_threaded(), _pool(workers) as pool:
+        for job in jobs:
+            waiting.append(pool.submit(function, job))
+            if len(waiting) > _AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 @contextlib.contextmanager
