@@ -211,7 +211,8 @@ class MaterialMap(NamedTuple):
 
         # Not BLAS: its threads wait for each other for ever where films call it from several threads at once.
         total, rest = self.f + self.g, self.f - self.g
-        weight = np.concatenate([np.stack([total.real, rest.imag], 1), np.stack([-total.imag, rest.real], 1)])
+        real, imaginary = np.stack([np.real(total), np.imag(rest)], 1), np.stack([-np.imag(total), np.real(rest)], 1)
+        weight = np.concatenate([real, imaginary])
         sums = np.empty((2, known.shape[1]))
         weighted_sums(weight, known, sums)
         return sums[0] + 1j * sums[1]
@@ -222,7 +223,7 @@ def powers(material: np.ndarray) -> np.ndarray:
     result = np.ones((_MODES + 1, len(material)), complex)
     for mode in range(_MODES):
         np.multiply(result[mode], material, out=result[mode + 1])
-    return np.concatenate([result.real, result.imag])
+    return np.concatenate([np.real(result), np.imag(result)])
 
 
 def material_map(rest: np.ndarray, deformed: np.ndarray) -> MaterialMap:
