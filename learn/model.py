@@ -22,7 +22,7 @@ from learn.models import abstract, restore
 from learn.runtime import compiler_options
 from learn.scaling import Scaler
 
-CHUNK = 64
+CHUNK = 128
 """Cells per call when many are classified, so that their maps stay in the cache; the last call is filled up."""
 
 
