@@ -78,7 +78,8 @@ def remote(address: str, patience: float, tell: Callable[[str], None]) -> Iterat
         If there is none in that time.
     """
     end = time.monotonic() + patience
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what happens is said in words of one's own
+    for name in [one for one in logging.root.manager.loggerDict if one.split(".")[0] == "distributed"]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what happens is said in words of one's own
     waiting = False
     while True:
         try:
