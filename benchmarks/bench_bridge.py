@@ -76,6 +76,7 @@ def crops(name, seconds):
 
 
 def made(name):
+    """Return the trace of a made-up squeeze in so many dimensions."""
     return {"2-D": make_trace, "3-D": make_solid_trace}[name](make_config(diameter=14.2e-6), samples=200)
 
 

@@ -192,11 +192,12 @@ def draw(table: pd.DataFrame, path: Path) -> None:
 
 
 def main() -> None:
+    """Simulate, compare, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="folder that holds data/")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--dx", type=float, default=0.75e-6, help="lattice spacing and range of the walls (m)")
-    parser.add_argument("--pressures", type=float, nargs="+", default=[400, 800, 1600], help="simulated (Pa)")
+    parser.add_argument("--pressures", type=float, nargs="+", default=[800, 1600], help="simulated (Pa)")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes, a core each")
     parser.add_argument("--only-table", action="store_true", help="simulate nothing")
     options = parser.parse_args()
