@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -53,6 +54,11 @@ class Background:
     noise: float
     """Standard deviation of a frame about it (grey values)."""
 
+    @cached_property
+    def middle(self) -> float:
+        """Median of the level."""
+        return float(np.median(self.level))
+
 
 def make_background(frames: Sequence[np.ndarray]) -> Background:
     """Return the background of a recording.
@@ -68,14 +74,14 @@ def make_background(frames: Sequence[np.ndarray]) -> Background:
     recording at one place becomes background there.
     """
     stack = np.stack(frames).astype(np.float32)
-    level = np.median(stack, axis=0)
+    every = level = np.median(stack, axis=0)
     for _ in range(2):
         apart = np.abs(stack - level)
         noise = 1.4826 * float(np.median(apart))
         noise = max(noise, 0.5)
         far = _smeared(apart > 4 * noise)
         some = far.any(axis=0) & ~far.all(axis=0)
-        level = np.median(stack, axis=0)
+        level = every.copy()
         level[some] = _median_of_known(np.where(far[:, some], np.inf, stack[:, some]))
     return Background(level.astype(np.float32), noise)
 
@@ -116,8 +122,8 @@ def find_cells(frame: np.ndarray, background: Background, pixel_size: float, wal
     from scipy.ndimage import gaussian_filter
     from skimage.measure import label, regionprops
 
-    change = frame.astype(np.float32)
-    change = change * np.float32(np.median(background.level) / max(float(np.median(change)), 1.0)) - background.level
+    lamp = background.middle / max(_median_grey(frame), 1.0)
+    change = frame.astype(np.float32) * np.float32(lamp) - background.level
     sigma = max(0.6, 0.12e-6 / pixel_size)
     smooth = gaussian_filter(change, sigma)
     noise = background.noise / (2 * np.sqrt(np.pi) * sigma)
@@ -133,6 +139,15 @@ def find_cells(frame: np.ndarray, background: Background, pixel_size: float, wal
         coarse = outline_of(region.image, (left, top))
         cells.append(Spot(_refined(coarse, smooth, steep, pixel_size, walls) if whole else coarse, whole))
     return sorted(cells, key=lambda spot: spot.outline[:, 0].mean())
+
+
+def _median_grey(frame: np.ndarray) -> float:
+    """Return the median of a picture; that of integers by counting, ten times as fast."""
+    if frame.dtype != np.uint8:
+        return float(np.median(frame))
+    up_to = np.cumsum(np.bincount(frame.ravel(), minlength=256))
+    low, high = np.searchsorted(up_to, [(frame.size - 1) // 2 + 1, frame.size // 2 + 1])
+    return float(low + high) / 2
 
 
 def _objects(smooth: np.ndarray, noise: float, pixel_size: float, walls: Walls | None) -> np.ndarray:

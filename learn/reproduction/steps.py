@@ -128,10 +128,10 @@ class Step:
                         time.sleep(1.0)
                         watch()
                 except BaseException:
-                    process.send_signal(signal.SIGINT)
+                    process.terminate()
                     process.wait()
                     raise
-        if process.returncode in (Exit.INTERRUPTED, -signal.SIGINT):
+        if process.returncode in (Exit.INTERRUPTED, -signal.SIGINT, -signal.SIGTERM):
             raise KeyboardInterrupt
         if process.returncode != Exit.DONE:
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]
@@ -139,9 +139,12 @@ class Step:
 
 
 def _end_with_parent() -> None:
-    """Let the process be interrupted when its parent dies, where the system can do so (Linux)."""
+    """Let the process end in good order when its parent dies, where the system can do so (Linux).
+
+    By SIGTERM: a process started in the background of a script ignores SIGINT, and so do its children.
+    """
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGINT)  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def nothing(place: Place, name: str) -> str:
