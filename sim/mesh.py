@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import zipfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +13,7 @@ import numpy as np
 
 from sim.command import InputError
 from sim.config import METRES
+from sim.files import cache_dir, replacing
 
 EVANS_FUNG = (0.81, 7.83, -4.39)
 """Thickness of a red cell of 7.82 µm at 300 mOsm, in µm: c0, c2, c4 (Evans & Fung 1972, table 4; recalled)."""
@@ -345,11 +349,23 @@ def _normals(mesh: Mesh) -> np.ndarray:
 
 
 def _unit_sphere(level: int) -> Mesh:
-    """Return the icosphere of radius 1, numbered so that neighbours are near each other in memory."""
+    """Return the icosphere of radius 1, numbered so that neighbours are near each other in memory.
+
+    It is kept in the user's cache: trimesh and what it imports take a second, and 40 MB as long as a run lasts.
+    """
+    path = cache_dir("meshes") / f"icosphere-{level}-trimesh-{version('trimesh')}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return Mesh(stored["nodes"], stored["faces"])
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        pass
     import trimesh
 
     sphere = trimesh.creation.icosphere(subdivisions=level)
-    return renumbered(Mesh(np.array(sphere.vertices), np.array(sphere.faces, dtype=np.int32)))
+    mesh = renumbered(Mesh(np.array(sphere.vertices), np.array(sphere.faces, dtype=np.int32)))
+    with contextlib.suppress(OSError), replacing(path) as part:  # a cache that cannot be written costs that second
+        np.savez(part, nodes=mesh.nodes, faces=mesh.faces)
+    return mesh
 
 
 def renumbered(mesh: Mesh) -> Mesh:
