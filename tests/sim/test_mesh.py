@@ -23,6 +23,19 @@ def test_icosphere_encloses_the_volume_of_its_sphere(level):
     assert (outward > 0).all()
 
 
+def test_a_kept_sphere_is_the_one_made_and_a_damaged_file_is_replaced(tmp_path, monkeypatch):
+    monkeypatch.setenv("MIMLAB_CACHE", str(tmp_path))
+    made = mesh.icosphere(2, 2.0)
+    (kept,) = tmp_path.rglob("icosphere-2-*.npz")
+    whole = kept.read_bytes()
+    for content in (whole, whole[: len(whole) // 2], b""):
+        kept.write_bytes(content)
+        again = mesh.icosphere(2, 2.0)
+        assert (again.nodes == made.nodes).all()
+        assert (again.faces == made.faces).all()
+        assert kept.read_bytes() == whole
+
+
 def test_rotation_is_that_given_or_drawn():
     plain = mesh.icosphere(2, 2.0)
     turn = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
