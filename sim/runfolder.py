@@ -134,7 +134,7 @@ def _write_run(
             from sim.movie import write_movie
 
             write_movie(part / f"movie.{movie}", trace, quiet)
-        ending = f"{trace.outcome.name} after {seconds:.1f} s: {trace.outcome.value}"
+        ending = f"{trace.outcome.name} after {seconds:.1f} s: {_advice(trace)}"
         (part / "log.txt").write_text(f"{started:%Y-%m-%d %H:%M:%S} UTC\n{description}\n{ending}\n", encoding="utf-8")
         origin = provenance(started, seconds)
         (part / "provenance.json").write_text(json.dumps(origin, indent=1) + "\n", encoding="utf-8")
@@ -158,7 +158,18 @@ def _features(trace: Trace) -> dict[str, Any]:
         return result
     cells = [{"number": one.number + 1, "label": one.label, **_features_of(one)} for one in trace.together]
     worst = next((one for one in trace.together if not one.outcome.passed), trace)
-    return result | {"outcome": worst.outcome.name, "advice": worst.outcome.value, "cells": cells}
+    return result | {"outcome": worst.outcome.name, "advice": _advice(worst), "cells": cells}
+
+
+def _advice(trace: Trace) -> str:
+    """Return what to try next; of a cell that did not come through, first where it is and what drives it."""
+    if trace.outcome not in (Outcome.STUCK, Outcome.MAX_STEPS):
+        return trace.outcome.value
+    x, front, pressure = (float(trace[name][-1]) for name in ("x", "front_x", "pressure_drop"))
+    return (
+        f"at x = {1e6 * x:.3g} µm, its leading edge at {1e6 * front:.3g} µm of the constriction's "
+        f"{1e6 * trace.config.channel.constriction_length:.3g} µm, under {pressure:.4g} Pa: {trace.outcome.value}"
+    )
 
 
 def _features_of(trace: Trace) -> dict[str, Any]:
@@ -166,7 +177,7 @@ def _features_of(trace: Trace) -> dict[str, Any]:
     values = _values(trace)
     return {
         "outcome": trace.outcome.name,
-        "advice": trace.outcome.value,
+        "advice": _advice(trace),
         "features": {name: {"value": values[name], "unit": FEATURES[name].unit} for name in FEATURES},
         "flow": dict(trace.flow),
         "drift": {

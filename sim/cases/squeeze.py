@@ -17,6 +17,15 @@ from sim.trace import Trace
 TREND = "theory of the plug and lubrication: direction only"
 MEASURES = ("deformation_index", "transition_time", "max_velocity")
 NAMES = ("deformation index", "transition time", "maximum velocity")
+SHOWN = {
+    "cell.ks": ("Ks (mN/m)", 1e3),
+    "cell.diameter": ("diameter (µm)", 1e6),
+    "fluid.pressure_drop": ("pressure drop (kPa)", 1e-3),
+    "deformation index": ("deformation index", 1.0),
+    "transition time": ("transition time (ms)", 1e3),
+    "maximum velocity": ("maximum velocity (mm/s)", 1e3),
+}
+"""How figures show fields and measures: label, and what SI is multiplied by."""
 DIRECTIONS = {
     "cell.ks": (-1, 1, -1),
     "cell.diameter": (1, 1, -1),
@@ -137,5 +146,7 @@ def trend(*, tick: Tick, field: str, values: tuple[float, ...], quality: str = "
         factor = float(((table[1:, column] / table[:-1, column]) ** sign).min())
         way = "rises" if sign > 0 else "falls"
         rows.append(at_least(f"{quality}, {name} {way} with {field}: least factor", factor, 1.0, TREND))
-        curves.append(Curve(f"{name} and {field}", (field, name), quality, list(values), table[:, column].tolist()))
+        (across, wide), (up, high) = SHOWN[field], SHOWN[name]
+        x, y = [wide * value for value in values], (high * table[:, column]).tolist()
+        curves.append(Curve(f"{name} and {across.split(' (')[0]}", (across, up), quality, x, y, points=True))
     return Result(tuple(rows), tuple(curves))

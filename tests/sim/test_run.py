@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import pandas as pd
 import pytest
 from tiny import TINY
 
@@ -60,6 +61,11 @@ def test_a_stuck_run_is_kept_and_exits_with_4(tiny, tmp_path):
     result = json.loads(done.stdout)
     assert result["outcome"] == "STUCK"
     assert result["features"]["transition_time"]["value"] is None
+    last = pd.read_csv(tmp_path / result["folder"] / "trace.csv").iloc[-1]
+    where = f"at x = {1e6 * last.x_m:.3g} µm, its leading edge at {1e6 * last.front_x_m:.3g} µm"
+    assert result["advice"].startswith(where)
+    assert "under 500 Pa: the cell does not move: raise fluid.pressure_drop" in result["advice"]
+    assert result["advice"] in (tmp_path / result["folder"] / "log.txt").read_text(encoding="utf-8")
     assert (tmp_path / result["folder"] / "summary.png").is_file()
 
 
