@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sim.coupling import Cell, follow, set_viscosity, spread
-from sim.files import new_hdf5, replacing
+from sim.files import replacing
 from sim.trace import Outcome
 
 if TYPE_CHECKING:
-    import h5py
-
     from sim.recorder import Recorder
     from sim.simulation import Model, State
 
 _CELL = ("x", "velocity", "force", "kink", "pressure")
+_PARTS = 64
+"""In how many the populations are written: NumPy copies what it writes, and they are most of the memory of a run."""
 
 
 def write_checkpoint(path: Path, model: Model, state: State, recorder: Recorder) -> None:
@@ -29,59 +31,57 @@ def write_checkpoint(path: Path, model: Model, state: State, recorder: Recorder)
     OSError
         If the file cannot be written.
     """
-    with replacing(path) as part, new_hdf5(part) as file:
-        file.attrs["config"] = model.config.to_toml()
-        file.attrs["steps"] = [state.steps, state.fluid.steps, recorder.snapshot_stride]
-        file.attrs["drive"] = [state.drive.force, state.drive.integral]
-        file.attrs["cell"] = [state.cell.slip, state.cell.wall_distance]
-        file["f"] = state.fluid.f
-        for name in _CELL:
-            file[f"cell/{name}"] = getattr(state.cell, name)
-        names = list(recorder.cells[0].rows[0])
-        file["rows"] = np.array([[[row[name] for name in names] for row in one.rows] for one in recorder.cells])
-        file["rows"].attrs["names"] = names
-        file["rows"].attrs["outcomes"] = ["" if one.outcome is None else one.outcome.name for one in recorder.cells]
-        file["snapshots/time"] = np.array([time for time, _ in recorder.snapshots])
-        file["snapshots/vertices"] = np.array([x for _, x in recorder.snapshots])
+    cells = recorder.cells
+    names = list(cells[0].rows[0])
+    content: dict[str, Any] = {
+        "config": model.config.to_toml(),
+        "steps": [state.steps, state.fluid.steps, recorder.snapshot_stride],
+        "drive": [state.drive.force, state.drive.integral],
+        "slip": [state.cell.slip, state.cell.wall_distance],
+        "names": names,
+        "rows": [[[row[name] for name in names] for row in one.rows] for one in cells],
+        "outcomes": ["" if one.outcome is None else one.outcome.name for one in cells],
+        "times": [time for time, _ in recorder.snapshots],
+        "vertices": np.array([x for _, x in recorder.snapshots]),
+    }
+    content |= {name: getattr(state.cell, name) for name in _CELL}
+    content |= {f"f{k}": part for k, part in enumerate(np.array_split(state.fluid.f, _PARTS))}
+    with replacing(path) as part, part.open("wb") as stream:
+        np.savez(stream, **content)
 
 
 def read_checkpoint(path: Path, model: Model, state: State, recorder: Recorder) -> bool:
     """Bring a run that has just begun to where its checkpoint was; return whether there was a sound one."""
-    import h5py
-
     try:
-        with h5py.File(path, "r") as file:
-            if str(file.attrs["config"]) != model.config.to_toml():
+        with np.load(path, allow_pickle=False) as stored:
+            if str(stored["config"]) != model.config.to_toml():
                 return False
-            _restore(file, model, state, recorder)
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError):
+            _restore({name: stored[name] for name in stored.files}, model, state, recorder)
+    except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
         return False
     return True
 
 
-def _restore(file: h5py.File, model: Model, state: State, recorder: Recorder) -> None:
-    read = {name: np.asarray(file[f"cell/{name}"]) for name in _CELL}
-    rows = np.asarray(file["rows"])
-    names, outcomes = (np.asarray(file["rows"].attrs[name]).tolist() for name in ("names", "outcomes"))
-    outcomes = [Outcome[name] if name else None for name in outcomes]
-    times, vertices = np.asarray(file["snapshots/time"]), np.asarray(file["snapshots/vertices"])
-    f = np.asarray(file["f"])
-    steps, drive, slip = (np.asarray(file.attrs[name]).tolist() for name in ("steps", "drive", "cell"))
+def _restore(read: Mapping[str, np.ndarray], model: Model, state: State, recorder: Recorder) -> None:
+    names, rows, times = (read[name].tolist() for name in ("names", "rows", "times"))
+    outcomes = [Outcome[name] if name else None for name in read["outcomes"].tolist()]
+    steps, (force, integral), (slip, distance) = (read[name].tolist() for name in ("steps", "drive", "slip"))
+    f = np.concatenate([read[f"f{k}"] for k in range(_PARTS)])
     if f.shape != state.fluid.f.shape or read["x"].shape != state.cell.x.shape or len(rows) != len(outcomes):
         raise ValueError("not the arrays of this run")
     # From here on nothing can fail.
     state.fluid.f[:] = f
     state.steps, state.fluid.steps, recorder.snapshot_stride = steps
-    force, state.drive.integral = drive
+    state.drive.integral = integral
     state.drive.model = dataclasses.replace(state.drive.model, force=(force, *state.drive.model.force[1:]))
     _restore_cell(read, model, state)
-    state.cell.slip, state.cell.wall_distance = slip
-    for one, samples, outcome in zip(recorder.cells, rows.tolist(), outcomes, strict=True):
+    state.cell.slip, state.cell.wall_distance = slip, distance
+    for one, samples, outcome in zip(recorder.cells, rows, outcomes, strict=True):
         one.rows, one.outcome = [dict(zip(names, row, strict=True)) for row in samples], outcome
-    recorder.snapshots = list(zip(times.tolist(), vertices, strict=True))
+    recorder.snapshots = list(zip(times, read["vertices"], strict=True))
 
 
-def _restore_cell(read: dict[str, np.ndarray], model: Model, state: State) -> None:
+def _restore_cell(read: Mapping[str, np.ndarray], model: Model, state: State) -> None:
     """Put the membranes where they were, with their forces on the fluid.
 
     Nodes with mass find their forces on the fluid anew before it moves on.

@@ -28,7 +28,7 @@ def run_path(out: Path, config: SimulationConfig) -> Path:
 
 def checkpoint_path(folder: Path) -> Path:
     """Return where the run that will be `folder` keeps its state while it goes on."""
-    return folder.with_name(f".{folder.name}.checkpoint.h5")
+    return folder.with_name(f".{folder.name}.checkpoint.npz")
 
 
 def fields_path(folder: Path) -> Path:

@@ -50,4 +50,4 @@ def reproduced(folder):
 
 def litter(folder):
     """Half-written files and claims that are left."""
-    return [*folder.rglob(".*.part*"), *folder.rglob("*.checkpoint.h5"), *(folder / ".sweep" / "claims").iterdir()]
+    return [*folder.rglob(".*.part*"), *folder.rglob("*.checkpoint.npz"), *(folder / ".sweep" / "claims").iterdir()]

@@ -25,7 +25,7 @@ class CutOffError(Exception):
 def test_a_run_cut_off_twice_is_the_same(small, tmp_path, dimension):
     config = with_checkpoints(small, dimension)
     whole = simulate(config)
-    path = tmp_path / "checkpoint.h5"
+    path = tmp_path / "checkpoint.npz"
     for last in (5, 9):
         seen = []
 
@@ -59,7 +59,7 @@ def begun(config):
 )
 def test_a_damaged_checkpoint_is_not_used(small, tmp_path, damage):
     model, state, recorder = begun(small)
-    path = tmp_path / "checkpoint.h5"
+    path = tmp_path / "checkpoint.npz"
     write_checkpoint(path, model, state, recorder)
     path.write_bytes(damage(path.read_bytes()))
     before = state.fluid.f.copy(), state.cell.x.copy()
@@ -72,7 +72,7 @@ def test_a_checkpoint_of_another_run_is_not_used(small, tmp_path):
     model, state, recorder = begun(small)
     for _ in range(4):
         advance(model, state)
-    path = tmp_path / "checkpoint.h5"
+    path = tmp_path / "checkpoint.npz"
     write_checkpoint(path, model, state, recorder)
     other = SimulationConfig.model_validate(small.model_dump(exclude_none=True) | {"seed": 3})
     model, state, recorder = begun(other)

@@ -150,10 +150,10 @@ def test_fields_that_are_gone_are_missed(small, tmp_path):
             raise CutOffError
 
     with pytest.raises(CutOffError):
-        simulate(config, [cut], tmp_path / "checkpoint.h5", tmp_path / "kept")
+        simulate(config, [cut], tmp_path / "checkpoint.npz", tmp_path / "kept")
     next(iter((tmp_path / "kept").glob("*.npy"))).unlink()
     with pytest.raises(InputError, match="fields of a run that was cut off are gone; remove the checkpoint"):
-        simulate(config, [], tmp_path / "checkpoint.h5", tmp_path / "kept")
+        simulate(config, [], tmp_path / "checkpoint.npz", tmp_path / "kept")
 
 
 def test_a_full_disk_is_said_before_anything_is_written(small, tmp_path, monkeypatch):

@@ -272,7 +272,7 @@ def test_the_forces_of_a_run_are_those_of_espresso(row):
 
 def test_a_run_cut_off_is_the_same(tmp_path):
     config = small_config(numerics__max_time=3e-5, output__checkpoint_every=1e-6)
-    whole, path = simulate(config), tmp_path / "checkpoint.h5"
+    whole, path = simulate(config), tmp_path / "checkpoint.npz"
 
     def cut(sample):
         if sample.values["time"] > 1.5e-5:
@@ -292,7 +292,7 @@ def test_same_bytes_on_two_threads():
 
 def test_a_run_cut_off_goes_on_to_the_same(tmp_path):
     config = small_config(output={"every": 2e-6, "checkpoint_every": 1e-9}, numerics__max_time=4e-5)
-    whole, path = simulate(config), tmp_path / "checkpoint.h5"
+    whole, path = simulate(config), tmp_path / "checkpoint.npz"
 
     def cut(sample):
         if sample.phase == "squeeze" and sample.values["time"] > 2e-5:

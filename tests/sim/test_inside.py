@@ -209,7 +209,7 @@ def test_a_viscous_cell_is_slower_and_a_run_that_was_cut_off_the_same(small, sma
         if sample.phase == "squeeze" and sample.values["time"] > whole["time"][half]:
             raise CutOffError
 
-    path = tmp_path / "checkpoint.h5"
+    path = tmp_path / "checkpoint.npz"
     with pytest.raises(CutOffError):
         simulate(config, [cut], path)
     again = simulate(config, checkpoint=path)

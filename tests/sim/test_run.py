@@ -144,9 +144,9 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_bytes(tiny, tmp_pa
     for _ in range(2):
         process = subprocess.Popen(command, cwd=tmp_path)
         deadline = time.monotonic() + 60
-        before = {p: p.stat().st_mtime_ns for p in tmp_path.glob("killed/.*.checkpoint.h5")}
+        before = {p: p.stat().st_mtime_ns for p in tmp_path.glob("killed/.*.checkpoint.npz")}
         while time.monotonic() < deadline and process.poll() is None:
-            now = {p: p.stat().st_mtime_ns for p in tmp_path.glob("killed/.*.checkpoint.h5") if p.exists()}
+            now = {p: p.stat().st_mtime_ns for p in tmp_path.glob("killed/.*.checkpoint.npz") if p.exists()}
             if now and now != before:
                 break
             time.sleep(0.005)
@@ -157,7 +157,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_bytes(tiny, tmp_pa
     other = tmp_path / "killed" / one.name
     for name in ("config.toml", "trace.csv", "features.json", "result.h5"):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
-    assert not list((tmp_path / "killed").glob(".*.checkpoint.h5"))
+    assert not list((tmp_path / "killed").glob(".*.checkpoint.npz"))
 
 
 def test_help_is_quick_and_lists_units(tmp_path):

@@ -144,7 +144,7 @@ def test_a_run_that_was_cut_off_is_the_same(small, tmp_path):
         if sample.phase == "squeeze" and sample.values["time"] > 3e-5:
             raise CutOffError
 
-    path = tmp_path / "checkpoint.h5"
+    path = tmp_path / "checkpoint.npz"
     with pytest.raises(CutOffError):
         simulate(config, [cut], path)
     again = simulate(config, checkpoint=path)

@@ -267,7 +267,7 @@ def test_a_full_disk_is_said_and_what_is_finished_stays(place, small_disk, undis
     assert "run the same command again" in done.stderr
     assert "Traceback" not in done.stderr
     assert 0 < finished(place) < RUNS
-    assert [path for path in litter(place / "out") if not path.name.endswith(".checkpoint.h5")] == []
+    assert [path for path in litter(place / "out") if not path.name.endswith(".checkpoint.npz")] == []
     (place / "out" / "filler").unlink()
     small_disk("50m")
     assert sweep(*DESIGN, "--out", "out", "--workers", "2", cwd=place).returncode == 0
@@ -305,7 +305,7 @@ def test_an_interrupted_sweep_ends_soon_and_in_order(place, undisturbed, how):
     log = (place / "log").read_text()
     assert "interrupted" in log
     assert "Traceback" not in log
-    assert [path for path in litter(place / "out") if not path.name.endswith(".checkpoint.h5")] == []
+    assert [path for path in litter(place / "out") if not path.name.endswith(".checkpoint.npz")] == []
     assert len((place / "out" / "sweep.csv").read_text().splitlines()) == 1 + finished(place)
     assert sweep(*DESIGN, "--out", "out", "--workers", "2", cwd=place).returncode == 0
     assert reproduced(place / "out") == undisturbed
