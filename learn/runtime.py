@@ -27,8 +27,8 @@ def prepare() -> None:
 
     Notes
     -----
-    GPUs multiply matrices of float32 with 11 binary digits by default. A trained model would then say something else on
-    another machine, by 1e-3, and so would its export.
+    GPUs multiply matrices of float32 with 11 binary digits by default. What a trained model says would then differ from
+    what it says on another machine, and from what its export says.
     """
     keep_memory()
     if jax.default_backend() != "cpu":
