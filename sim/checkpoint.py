@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.coupling import Cell, follow, set_viscosity, spread
-from sim.files import replacing
+from sim.files import read_arrays, replacing
 from sim.trace import Outcome
 
 if TYPE_CHECKING:
@@ -52,12 +51,14 @@ def write_checkpoint(path: Path, model: Model, state: State, recorder: Recorder)
 
 def read_checkpoint(path: Path, model: Model, state: State, recorder: Recorder) -> bool:
     """Bring a run that has just begun to where its checkpoint was; return whether there was a sound one."""
+    stored = read_arrays(path)
+    if stored is None:
+        return False
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            if str(stored["config"]) != model.config.to_toml():
-                return False
-            _restore({name: stored[name] for name in stored.files}, model, state, recorder)
-    except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
+        if str(stored["config"]) != model.config.to_toml():
+            return False
+        _restore(stored, model, state, recorder)
+    except (KeyError, ValueError, TypeError):
         return False
     return True
 

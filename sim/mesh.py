@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import zipfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ import numpy as np
 
 from sim.command import InputError
 from sim.config import METRES
-from sim.files import cache_dir, replacing
+from sim.files import cache_dir, read_arrays, replacing
 
 EVANS_FUNG = (0.81, 7.83, -4.39)
 """Thickness of a red cell of 7.82 µm at 300 mOsm, in µm: c0, c2, c4 (Evans & Fung 1972, table 4; recalled)."""
@@ -354,11 +353,8 @@ def _unit_sphere(level: int) -> Mesh:
     It is kept in the user's cache: trimesh and what it imports take a second, and 40 MB as long as a run lasts.
     """
     path = cache_dir("meshes") / f"icosphere-{level}-trimesh-{version('trimesh')}.npz"
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return Mesh(stored["nodes"], stored["faces"])
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        pass
+    if stored := read_arrays(path):
+        return Mesh(stored["nodes"], stored["faces"])
     import trimesh
 
     sphere = trimesh.creation.icosphere(subdivisions=level)

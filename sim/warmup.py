@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 from sim.command import UnstableSimulation
 from sim.config import PHYSICS_VERSION, SimulationConfig
 from sim.drive import Controller, Drive, control
-from sim.files import cache_dir, replacing
+from sim.files import cache_dir, read_arrays, replacing
 from sim.fluid import Fluid, moments, step
 from sim.health import MAX_DENSITY_CHANGE, MAX_MACH
 from sim.lattice import CS2
@@ -65,11 +64,10 @@ def flow_digest(config: SimulationConfig) -> str:
 
 def _read(path: Path, fluid: Fluid, drive: Drive) -> bool:
     """Read a stored flow and its force into place; return whether there was a sound one."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            f, force = stored["f"], float(stored["force"])
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+    stored = read_arrays(path)
+    if stored is None or not {"f", "force"} <= stored.keys():
         return False
+    f, force = stored["f"], float(stored["force"])
     if f.shape != fluid.f.shape or f.dtype != fluid.f.dtype:
         return False
     fluid.f[:] = f

@@ -49,15 +49,7 @@ class Arrays:
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(f"{name}.npy") as stream:
                 return self._read(name, stream, archive.getinfo(f"{name}.npy").file_size)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            KeyError,
-            ValueError,
-            NotImplementedError,
-            RuntimeError,
-        ) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, RuntimeError) as error:
             if isinstance(error, DatasetError):
                 raise
             raise DatasetError(f"{self.path}: array {name!r} cannot be read ({error}); write the file again") from error
