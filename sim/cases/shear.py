@@ -212,7 +212,7 @@ def _curves(panel: str, label: str, history: np.ndarray, known: float) -> list[C
     ends = [0.0, float(history[-1, 0])]
     return [
         Curve(panel, axes, label, history[:, 0].tolist(), history[:, 1].tolist()),
-        Curve(panel, axes, f"reference, {label}", ends, [known] * 2, True),
+        Curve(panel, axes, "reference", ends, [known] * 2, True),
     ]
 
 
@@ -296,8 +296,8 @@ def capsule(
             begun = k + n / len(radii)
             history = deform(shear, end, lambda done, at=begun: tick((at + done / len(radii)) / len(numbers)))
             last.append(history[-1])
-            label = f"{law}, Ca = {number:g}, radius {radius:g} nodes"
-            curves += _curves("sphere in shear", label, history, float(table["D"][0]))
+            label = f"Ca = {number:g}, radius {radius:g} nodes"
+            curves += _curves(f"{law} sphere in shear", label, history, float(table["D"][0]))
         name = f"{law} sphere in shear, Ca = {number:g}, radius {' and '.join(f'{r:g}' for r in radii)} nodes"
         rows += _compare(name, _limit(radii, last), table, exact)
     return Result(tuple(rows), tuple(curves))
