@@ -41,8 +41,8 @@ def conv(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     jax.Array
         Maps (N, ceil(H / stride), ceil(W / stride), O).
     """
-    ways = {"cpu": _forward_on_cpu, "default": stock_conv}
-    return lax.platform_dependent(x, kernel, **{name: partial(way, stride=stride) for name, way in ways.items()})
+    here, elsewhere = partial(_forward_on_cpu, stride=stride), partial(stock_conv, stride=stride)
+    return lax.platform_dependent(x, kernel, cpu=here, default=elsewhere)
 
 
 def stock_conv(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
@@ -118,8 +118,8 @@ def _conv_fwd(x: jax.Array, kernel: jax.Array, stride: int) -> tuple[jax.Array, 
 
 
 def _conv_bwd(stride: int, saved: tuple[jax.Array, jax.Array], dy: jax.Array) -> tuple[jax.Array, jax.Array]:
-    ways = {"cpu": _backward_on_cpu, "default": _stock_backward}
-    return lax.platform_dependent(*saved, dy, **{name: partial(way, stride=stride) for name, way in ways.items()})
+    here, elsewhere = partial(_backward_on_cpu, stride=stride), partial(_stock_backward, stride=stride)
+    return lax.platform_dependent(*saved, dy, cpu=here, default=elsewhere)
 
 
 def _backward_on_cpu(x: jax.Array, kernel: jax.Array, dy: jax.Array, stride: int) -> tuple[jax.Array, jax.Array]:

@@ -68,18 +68,19 @@ def _restore(read: Mapping[str, np.ndarray], model: Model, state: State, recorde
     outcomes = [Outcome[name] if name else None for name in read["outcomes"].tolist()]
     steps, (force, integral), (slip, distance) = (read[name].tolist() for name in ("steps", "drive", "slip"))
     f = np.concatenate([read[f"f{k}"] for k in range(_PARTS)])
-    if f.shape != state.fluid.f.shape or read["x"].shape != state.cell.x.shape or len(rows) != len(outcomes):
+    vertices, moved = read["vertices"], {name: read[name] for name in _CELL}
+    if f.shape != state.fluid.f.shape or moved["x"].shape != state.cell.x.shape or len(rows) != len(outcomes):
         raise ValueError("not the arrays of this run")
     # From here on nothing can fail.
     state.fluid.f[:] = f
     state.steps, state.fluid.steps, recorder.snapshot_stride = steps
     state.drive.integral = integral
     state.drive.model = dataclasses.replace(state.drive.model, force=(force, *state.drive.model.force[1:]))
-    _restore_cell(read, model, state)
+    _restore_cell(moved, model, state)
     state.cell.slip, state.cell.wall_distance = slip, distance
     for one, samples, outcome in zip(recorder.cells, rows, outcomes, strict=True):
         one.rows, one.outcome = [dict(zip(names, row, strict=True)) for row in samples], outcome
-    recorder.snapshots = list(zip(times, read["vertices"], strict=True))
+    recorder.snapshots = list(zip(times, vertices, strict=True))
 
 
 def _restore_cell(read: Mapping[str, np.ndarray], model: Model, state: State) -> None:

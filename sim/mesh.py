@@ -353,7 +353,8 @@ def _unit_sphere(level: int) -> Mesh:
     It is kept in the user's cache: trimesh and what it imports take a second, and 40 MB as long as a run lasts.
     """
     path = cache_dir("meshes") / f"icosphere-{level}-trimesh-{version('trimesh')}.npz"
-    if stored := read_arrays(path):
+    stored = read_arrays(path) or {}
+    if {"nodes", "faces"} <= stored.keys():
         return Mesh(stored["nodes"], stored["faces"])
     import trimesh
 

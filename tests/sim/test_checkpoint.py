@@ -55,7 +55,14 @@ def begun(config):
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"x" + data[1:]]
+    "damage",
+    [
+        lambda data: data[: len(data) // 2],
+        lambda data: b"",
+        lambda data: b"x" + data[1:],
+        lambda data: data.replace(b"velocity.npy", b"velocitz.npy"),
+        lambda data: data.replace(b"vertices.npy", b"verticez.npy"),
+    ],
 )
 def test_a_damaged_checkpoint_is_not_used(small, tmp_path, damage):
     model, state, recorder = begun(small)
