@@ -30,10 +30,13 @@ class Costs:
     film: float
     """A film, and its measurement."""
 
+    def solid(self, scale: Scale) -> float:
+        """Return the seconds of a run in three dimensions."""
+        return self.cell * (SOLID / QUICK if scale.quality == "quick" else SOLID)
+
     def simulated(self, scale: Scale) -> float:
         """Return the seconds of all runs."""
-        solid = self.cell * (SOLID / QUICK if scale.quality == "quick" else SOLID)
-        return sum(scale.cells.values()) * self.cell + sum(scale.solid.values()) * solid
+        return sum(scale.cells.values()) * self.cell + sum(scale.solid.values()) * self.solid(scale)
 
     def filmed(self, scale: Scale) -> float:
         """Return the seconds of all films, those of the control included."""

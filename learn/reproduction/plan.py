@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -160,41 +161,57 @@ def run(settings: Settings, found: Costs, tell: Tell) -> None:
     first, last = steps_of(settings, found)
     before = trainings.singles(place, settings.scale, settings.scheduler, settings.workers)
     write_text(place.out / COMMANDS, "".join(f"{step.command()}\n" for step in [before, first, *last]))
-    clock = Clock(_left(settings, found), tell)
+    clock = Clock(left(settings, found), tell)
     if not first.done(place):
-        _simulate(settings, first, clock)
+        _simulate(settings, first, found, clock)
     _film(settings, found, clock)
     _learn(settings, [step for step in last if not step.done(place)], found, clock)
 
 
-def _left(settings: Settings, found: Costs) -> float:
+def left(settings: Settings, found: Costs) -> float:
+    """Return about how many seconds the steps that are not done take."""
     place, ahead = settings.place, foresee(settings, found)
     first, last = steps_of(settings, found)
     share = found.slower(settings.scale.quality) / min(TOGETHER, settings.workers)
-    left = sum(step.seconds * share for step in last if not step.done(place))
+    seconds = sum(step.seconds * share for step in last if not step.done(place))
     if not first.done(place):
-        left += first.seconds * (1 - _finished(place) / settings.runs)
+        seconds += max(0.0, first.seconds - _spent(settings, found, _finished(place)))
     if not (place.out / FACTS).is_file():
         there = sum(1 for look in ("own", "same") for _ in place.films(look).glob("*.json"))
-        left += max(0.0, ahead.films - there * found.film / settings.workers)
-    return left
+        seconds += max(0.0, ahead.films - there * found.film / settings.workers)
+    return seconds
 
 
-def _finished(place: Place) -> int:
-    return sum(1 for _ in place.population.glob("*/result.h5"))
+def _finished(place: Place) -> tuple[int, int]:
+    """Return how many runs are finished, in two dimensions and in three."""
+    solid = [_is_solid(result.parent) for result in place.population.glob("*/result.h5")]
+    return len(solid) - sum(solid), sum(solid)
 
 
-def _simulate(settings: Settings, step: Step, clock: Clock) -> None:
+@functools.cache
+def _is_solid(run: Path) -> bool:
+    settings = tomllib.loads((run / "config.toml").read_text(encoding="utf-8"))
+    return settings["numerics"]["dimension"] == 3
+
+
+def _spent(settings: Settings, found: Costs, finished: tuple[int, int]) -> float:
+    """Return the seconds that so many runs have taken, or would have taken here."""
+    flat, solid = finished
+    return (flat * found.cell + solid * found.solid(settings.scale)) / settings.workers
+
+
+def _simulate(settings: Settings, step: Step, found: Costs, clock: Clock) -> None:
     """Simulate the populations, and show how many runs are finished."""
-    before, count = _finished(settings.place), settings.runs
+    before = _spent(settings, found, _finished(settings.place))
 
     def watch() -> None:
-        ready = _finished(settings.place)
-        clock.show(f"{ready} of {count} cells simulated", step.seconds * (ready - before) / count)
+        finished = _finished(settings.place)
+        within = _spent(settings, found, finished) - before
+        clock.show(f"{sum(finished)} of {settings.runs} cells simulated", within)
 
     watch()
     step.take(settings.place, watch)
-    clock.add(step.seconds * (1 - before / count))
+    clock.add(max(0.0, step.seconds - before))
 
 
 def _film(settings: Settings, found: Costs, clock: Clock) -> None:

@@ -30,7 +30,7 @@ from learn.reproduction.claims import (
     over_folds,
 )
 from learn.reproduction.costs import Costs
-from learn.reproduction.plan import PLAN, Settings, begin, foresee, measured_cells, steps_of
+from learn.reproduction.plan import PLAN, Settings, begin, foresee, left, measured_cells, steps_of
 from learn.reproduction.population import day_of, pressure_of, write_population, write_singles
 from learn.reproduction.scales import CLASSES, PAIR, SCALES, TEST, days_of
 from learn.reproduction.steps import Place, Step, StepFailed, alone, nothing
@@ -335,6 +335,18 @@ def test_time_foreseen_grows_with_the_machine_and_the_size(tmp_path):
     assert seconds("smoke", quick) < seconds("standard", quick) < seconds("full", quick)
     assert seconds("standard", slow) == pytest.approx(2 * seconds("standard", quick), rel=0.01)
     assert seconds("standard", quick) < 3 * 3600
+
+
+def test_time_left_falls_by_what_a_finished_run_takes(tmp_path):
+    settings, costs = Settings(Place(tmp_path), "standard", None, None, 2), Costs(cell=3.0, film=5.0)
+    seconds = [left(settings, costs)]
+    for dimension in (2, 3):
+        run = settings.place.population / f"run-{dimension}"
+        run.mkdir(parents=True)
+        (run / "config.toml").write_text(f"[numerics]\ndimension = {dimension}\n")
+        (run / "result.h5").touch()
+        seconds.append(left(settings, costs))
+    assert -np.diff(seconds) == pytest.approx([3.0 / 2, costs.solid(settings.scale) / 2])
 
 
 def test_measured_cells_are_found_or_not(tmp_path, monkeypatch):
