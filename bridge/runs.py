@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 from sim.command import InputError
 from sim.config import fields, load_config
 from sim.features import FEATURES
-from sim.sweep_table import Column, read_sweep
+from sim.sweep_table import CAME_THROUGH, PASSED, Column, read_sweep
 from sim.trace import Trace, is_complete, read_trace
 
 if TYPE_CHECKING:
     import numpy as np
 
 __all__ = [
+    "CAME_THROUGH",
     "FEATURES",
+    "PASSED",
     "Column",
     "Trace",
     "channel_walls",

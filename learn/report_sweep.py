@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bridge.runs import Column, is_run, read_run, read_sweep
+from bridge.runs import PASSED, Column, is_run, read_run, read_sweep
 from learn.report_page import Fact, Figure, Page, Player, Section, Table, cell
 from learn.report_squeeze import animation, moments
 from learn.report_svg import drawing, series
@@ -47,7 +47,7 @@ def sweep_page(folder: Path) -> Page:
     ]
     classes = ", ".join(sorted(table["class"].unique()))
     about = {name: _all(table, name) for name in ("physics_version", "commit")}
-    passed = int(np.isin(table["outcome"].to_numpy(str), ("EXITED", "OUTLET", "SHEARED")).sum())
+    passed = int(np.isin(table["outcome"].to_numpy(str), PASSED).sum())
     return Page(
         "Sweep",
         f"{len(table)} runs: {classes}",

@@ -30,12 +30,15 @@ from sim.command import InputError
 from sim.config import DRIVES, fields
 from sim.features import FEATURES
 from sim.files import new_hdf5, replacing
+from sim.trace import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
 
-OUTCOMES = ("EXITED", "OUTLET", "SHEARED", "STUCK", "MAX_STEPS", "UNSTABLE", "REFUSED", "FAILED")
+OUTCOMES = (*(one.name for one in Outcome), "REFUSED", "FAILED")
 """Those of `sim.trace.Outcome`; refused by the pre-flight check; none, since its worker died or its files failed."""
+CAME_THROUGH = tuple(one.name for one in Outcome if one.came_through)
+PASSED = tuple(one.name for one in Outcome if one.passed)
 ALWAYS = ("cell.diameter", "cell.ks", "cell.kb", "cell.start_y", "seed")
 RESOLVED = ("numerics.inertia_scale", "numerics.friction", "numerics.max_time", "output.every", "channel.file_digest")
 UNTOLD = ("name", "numerics.threads", "output.checkpoint_every")

@@ -70,9 +70,14 @@ class Outcome(Enum):
     UNSTABLE = "lower numerics.inertia_scale (halve it), cell.kv or cell.ks, or refine numerics.dx"
 
     @property
+    def came_through(self) -> bool:
+        """Whether the cell came through the channel, or as far in it as was asked for."""
+        return self in (Outcome.EXITED, Outcome.OUTLET, Outcome.REACHED)
+
+    @property
     def passed(self) -> bool:
-        """Whether the cell came as far as it should, or was sheared as long as it should be."""
-        return self in (Outcome.EXITED, Outcome.OUTLET, Outcome.REACHED, Outcome.SHEARED)
+        """Whether the cell came through, or was sheared as long as it should be."""
+        return self.came_through or self is Outcome.SHEARED
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from bridge.command import InputError, write_text
-from bridge.runs import read_sweep
-from learn.reproduction.films import CAME_THROUGH, Job, Simulated, make
+from bridge.runs import CAME_THROUGH, read_sweep
+from learn.reproduction.films import Job, Simulated, make
 from learn.reproduction.scales import DEVELOPMENT, Scale
 from learn.reproduction.steps import Place
 

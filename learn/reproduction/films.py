@@ -12,12 +12,10 @@ from typing import Any
 import numpy as np
 
 from bridge.command import InputError, write_text
-from bridge.runs import read_sweep
+from bridge.runs import CAME_THROUGH, read_sweep
 from learn.reproduction.population import day_of
 from learn.reproduction.scales import Scale, days_of
 from learn.reproduction.steps import Place
-
-CAME_THROUGH = ("EXITED", "OUTLET")
 
 
 @dataclass(frozen=True)

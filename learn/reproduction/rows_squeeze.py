@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bridge.runs import read_sweep
+from bridge.runs import CAME_THROUGH, read_sweep
 from learn.reproduction.claims import SIMULATED, TEXT_ONLY, Claim, Row
-from learn.reproduction.films import CAME_THROUGH
 from learn.reproduction.rows_cells import where
 from learn.reproduction.steps import Place
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from sim.sweep_table import Column
+from sim.sweep_table import CAME_THROUGH, Column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 CURVES = 40
 """At most so many curves in a family."""
-PASSED = ("EXITED", "OUTLET")
 SCALES = {
     "cell.ks": ("Ks (mN/m)", 1e3),
     "cell.kb": ("Kb (10⁻¹⁶ J)", 1e16),
@@ -57,7 +56,7 @@ def draw_sweep(path: Path, folder: Path, table: pd.DataFrame, columns: Mapping[s
     from matplotlib.figure import Figure
 
     varied = _varied(table, columns)
-    passed = cast("pd.DataFrame", table[table["outcome"].isin(PASSED)])
+    passed = cast("pd.DataFrame", table[table["outcome"].isin(CAME_THROUGH)])
     figure = Figure(figsize=(13, 11), layout="constrained")
     FigureCanvasAgg(figure)
     families, maps = figure.add_gridspec(2, 1, height_ratios=[2, 1.15])

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from sim.command import InputError
+from sim.sweep_table import CAME_THROUGH
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PASSED = ("EXITED", "OUTLET")
 POWERS = ("cell.diameter", "cell.ks", "cell.kb", "fluid.pressure_drop", "fluid.mean_velocity", "fluid.flow_rate")
 """Parameters that enter as powers, if they differ between runs."""
 EXPECTED = {"transition_time": 1, "transit_time_full": 1, "max_velocity": -1}
@@ -66,7 +66,7 @@ def trends(table: pd.DataFrame) -> list[Trend]:
     ln feature = a + Σ b ln parameter + c start_y², least squares. Cells that did not come through are not in it, so
     where the largest and stiffest clog the exponents are too small.
     """
-    cells = cast("pd.DataFrame", table[table["outcome"].isin(PASSED)])
+    cells = cast("pd.DataFrame", table[table["outcome"].isin(CAME_THROUGH)]).dropna(subset=list(EXPECTED))
     names = [name for name in POWERS if name in cells and len(set(cells[name])) > 1]
     if len(cells) < LEAST or "cell.ks" not in names:
         raise InputError(f"{len(cells)} cells that came through: a check needs {LEAST}, and cell.ks must differ")
@@ -111,7 +111,7 @@ def _in_bins(cells: pd.DataFrame, feature: str) -> tuple[int, int]:
 
 def describe(found: Sequence[Trend], table: pd.DataFrame) -> str:
     """Return the trends as text."""
-    passed = sum(outcome in PASSED for outcome in table["outcome"])
+    passed = sum(outcome in CAME_THROUGH for outcome in table["outcome"])
     lines = [f"{passed} of {len(table)} cells came through; exponents of power laws in all parameters at once, ± 95 %:"]
     for one in found:
         line = f"  {one.feature:18s} ∝ {one.parameter.split('.')[1]:14s} ^ {one.exponent:+.3f} ± {one.error:.3f}"

@@ -1,8 +1,10 @@
 """How stiff a membrane may be: what is allowed holds still after a kick, and what is far above does not."""
 
 import dataclasses
+from importlib import resources
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sim.cases.shear import Shear, start
@@ -38,6 +40,16 @@ def test_what_is_allowed_is_stable_and_the_margin_is_what_it_says(dimension, lev
     assert holds_still(dimension, level, 1.0)
     assert holds_still(dimension, level, 0.8 / MARGIN)
     assert not holds_still(dimension, level, 1.5 / MARGIN)
+
+
+def test_no_more_is_allowed_than_a_third_of_what_was_measured():
+    with (resources.files("sim") / "reference" / "ib_explicit_stability_ks.csv").open() as stream:
+        measured = pd.read_csv(stream, comment="#")
+    assert len(measured) == 6
+    for row in measured.to_dict("records"):
+        numerics = {"numerics.kernel": f"{row['kernel_points']:g}", "numerics.tau": f"{row['tau']}"}
+        config = load_config("hct116", "smoke", numerics)
+        assert max_ks_lu(config) < 1.01 * row["ks_lu_stable"] / 3
 
 
 def test_a_membrane_that_resists_a_change_of_area_counts_as_stiffer():

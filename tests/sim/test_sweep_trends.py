@@ -53,6 +53,14 @@ def test_cells_that_did_not_come_through_are_counted_and_left_out():
     assert "110 of 120 cells" in describe(trends(table), table)
 
 
+def test_runs_that_end_behind_the_constriction_count_as_others_and_those_before_do_not():
+    table, ended = cells(), cells().assign(outcome="REACHED")
+    assert trends(ended) == trends(table)
+    assert "120 of 120 cells" in describe(trends(ended), ended)
+    ended.loc[:9, "transition_time"] = np.nan
+    assert trends(ended) == trends(table.iloc[10:])
+
+
 def test_too_few_cells_and_one_stiffness_are_refused():
     with pytest.raises(InputError, match="needs 20"):
         trends(cells(10))
