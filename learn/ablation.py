@@ -126,6 +126,7 @@ def run(
                 "sd": float(accuracies[name].std(ddof=1)),
                 "printed": printed / 100,
                 "difference": float(differences.mean()),
+                "difference_sd": float(differences.std(ddof=1)),
                 "p": p,
             }
         )

@@ -109,7 +109,8 @@ def run(
         Called with the part done (0 to 1) and what is being done.
     """
     accuracies, tests = train_all(cells, config, plan, show)
-    rows = [_row(size, accuracies[place]) for place, size in enumerate(plan.sizes)]
+    overlap = tests / (int((~cells.simulated).sum()) - tests)
+    rows = [_row(size, accuracies[place], overlap) for place, size in enumerate(plan.sizes)]
     report = {
         "model": config.model,
         "classes": list(cells.classes),
@@ -226,11 +227,11 @@ def describe(report: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *report["notes"]])
 
 
-def _row(size: int, accuracies: np.ndarray) -> dict[str, Any]:
+def _row(size: int, accuracies: np.ndarray, overlap: float) -> dict[str, Any]:
     from learn.statistics import mean_interval
 
     def interval(values: np.ndarray) -> dict[str, float]:
-        return dict(zip(("value", "low", "high"), mean_interval(values), strict=True))
+        return dict(zip(("value", "low", "high"), mean_interval(values, overlap), strict=True))
 
     plain, mixed = accuracies.T
     return {

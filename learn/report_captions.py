@@ -9,13 +9,13 @@ CAPTIONS = {
     "numbers are cells.",
     "abstention": "Share of the test cells left unanswered, and share of right answers, by the risk allowed.",
     "latent": "Map (t-SNE) of what the last layer sees of each cell, and pictures from some places of it.",
-    "density": "Density of each feature by class, SI units; each curve has the area 1 on the axis drawn.",
-    "violins": "Distribution of each feature by class, SI units.",
+    "density": "Density of each feature by class; each curve has the area 1 on the axis drawn.",
+    "violins": "Distribution of each feature by class.",
     "samples": "Sample pictures of each class and view.",
     "first_layer": "What each filter of the first layer makes of one test cell.",
     "grad_cam": "Where the evidence for the predicted class lies in test cells (Grad-CAM), last two stages.",
     "attribution": "How much picture and mechanics add to each decision on a test cell (probability).",
-    "scatter": "Each pair of features, classes in colour, SI units; r is Pearson’s correlation, over all cells and "
+    "scatter": "Each pair of features, classes in colour; r is Pearson’s correlation, over all cells and "
     "within each class.",
     "correlation": "Correlations (Pearson, below the diagonal) and p-values (above), over all cells and by class.",
     "regression": "Slope of one feature over another with its standard error, by class.",

@@ -81,10 +81,50 @@ def corrected_t_test(differences: np.ndarray, train: float, test: float) -> tupl
     return float(t), float(2 * scipy.stats.t.sf(abs(t), count - 1))
 
 
-def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
-    """Return the mean of independent values and its 95 % interval by Student's t; one value has no interval (NaN)."""
+def mean_interval(values: np.ndarray, overlap: float) -> tuple[float, float, float]:
+    """Return the mean over resampled cells and its 95 % interval by Student's t; one value has no interval (NaN).
+
+    Parameters
+    ----------
+    values
+        One of each draw (draws,).
+    overlap
+        Cells that test over the others, among which draws share cells: the variance of the mean is (1/n + overlap) s²
+        (Nadeau and Bengio 2003, as in `corrected_t_test`).
+    """
     mean = float(np.mean(values))
     if len(values) < 2:
         return mean, float("nan"), float("nan")
-    half = float(scipy.stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    spread = np.std(values, ddof=1) * np.sqrt(1 / len(values) + overlap)
+    half = float(scipy.stats.t.ppf(0.975, len(values) - 1) * spread)
     return mean, mean - half, mean + half
+
+
+def over_cells_and_draws(right: np.ndarray, labels: np.ndarray, samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Return accuracies (samples, ways) of several ways to classify, of bootstrap samples of draws and of cells.
+
+    Parameters
+    ----------
+    right
+        Whether a cell was classified rightly in a draw, in each way (ways, draws, cells): 1 or 0, NaN where it was not
+        tested.
+    labels
+        Of the cells (cells,); they are drawn within each class.
+    samples
+        How many.
+    rng
+        Draws them.
+
+    Notes
+    -----
+    Draws that share their cells are not independent, and their spread says nothing about other cells; both are drawn
+    with replacement (Owen 2007, the pigeonhole bootstrap). Ways are compared on the same samples.
+    """
+    from learn.metrics import resample
+
+    counts = resample(labels, samples, rng)
+    known = np.isfinite(right).astype(float)
+    hits = np.einsum("sc,wdc->swd", counts, np.nan_to_num(right))
+    rates = hits / np.maximum(np.einsum("sc,wdc->swd", counts, known), 1)
+    draws = rng.integers(right.shape[1], size=(samples, 1, right.shape[1]))
+    return np.take_along_axis(rates, np.broadcast_to(draws, rates.shape), axis=2).mean(axis=2)

@@ -43,7 +43,8 @@ class Arguments:
     classes: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME…")] = ()
     """Labels to tell apart; empty: every label of the datasets."""
     cells: int = 102
-    """Cells to train on, a fifth of them to validate; all others test (cells)."""
+    """Cells to train on, among them those that choose the epoch, the part that did so for the model; others test
+    (cells)."""
     epochs: int = 30
     """Passes over the training cells (epochs)."""
     seeds: int = 5
@@ -123,29 +124,30 @@ def run(
     from learn.trainer import Trainer
 
     trainer = Trainer(config, len(cells.classes))
-    accuracies: dict[str, list[float]] = {way: [] for way in WAYS}
-    test = 0
+    right = np.full((len(WAYS), seeds, len(cells)), np.nan)
     for seed in range(seeds):
         show(seed / seeds, f"draw {seed + 1} of {seeds}")
         fold = draw_fold(cells, count, seed, config)
-        test = len(fold.test)
         found = {
             "transfer": train_fold(trainer, cells, fold, seed, before=before).probabilities[fold.test],
             "scratch": train_fold(trainer, cells, fold, seed).probabilities[fold.test],
             "probe": probe(trainer, before, cells, fold),
         }
-        for way, chances in found.items():
-            accuracies[way].append(float(np.mean(chances.argmax(axis=1) == cells.labels[fold.test])))
+        for way, name in enumerate(WAYS):
+            right[way, seed, fold.test] = found[name].argmax(axis=1) == cells.labels[fold.test]
+    accuracies = dict(zip(WAYS, np.nanmean(right, axis=2), strict=True))
     report = {
         "model": config.model,
         "classes": list(cells.classes),
         "cells": {name: int((cells.labels == k).sum()) for k, name in enumerate(cells.classes)},
-        "training": count,
-        "test": test,
+        "training": len(fold.train),
+        "validation": len(fold.validation),
+        "test": len(fold.test),
+        "largest": float(np.bincount(cells.labels[fold.test]).max() / len(fold.test)),
         "epochs": config.epochs,
         "seeds": seeds,
         "seed": config.seed,
-        **_numbers({way: np.array(values) for way, values in accuracies.items()}),
+        **_numbers(right, cells.labels, config.seed),
         "notes": list(cells.notes),
     }
     with new_folder(out) as folder:
@@ -155,7 +157,7 @@ def run(
 
 
 def draw_fold(cells: Cells, count: int, seed: int, config: TrainConfig) -> Fold:
-    """Return `count` cells, a fifth of which (`validation_fraction`) validate; all others test.
+    """Return `count` cells, of which the part `validation_fraction` validates; all others test.
 
     Raises
     ------
@@ -202,8 +204,9 @@ def probe(trainer: Trainer, before: Before, cells: Cells, fold: Fold) -> np.ndar
 
 def describe(report: Mapping[str, Any]) -> str:
     """Return the report as text for people."""
-    held = f"{report['training']} cells train, {report['test']} test, {report['seeds']} draws"
-    lines = [f"accuracy on {' against '.join(report['classes'])} ({held}; 95 % intervals):"]
+    held = f"{report['training']} cells train, {report['validation']} choose the epoch, {report['test']} test"
+    held += f", {100 * report['largest']:.0f} % of them of one class; {report['seeds']} draws"
+    lines = [f"accuracy on {' against '.join(report['classes'])} ({held}; 95 % intervals over cells and draws):"]
     for way, what in WAYS.items():
         found = report["accuracy"][way]
         lines.append(f"  {way:9s} {found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})  {what}")
@@ -213,26 +216,32 @@ def describe(report: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *report["notes"]])
 
 
-def _numbers(accuracies: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    from learn.statistics import mean_interval
-
-    def interval(values: np.ndarray) -> dict[str, float]:
-        return dict(zip(("value", "low", "high"), mean_interval(values), strict=True))
-
-    first = accuracies["transfer"]
-    others = {way: interval(first - values) for way, values in accuracies.items() if way != "transfer"}
-    return {"accuracy": {way: interval(values) for way, values in accuracies.items()}, "transfer_minus": others}
-
-
-def _write(folder: Path, accuracies: Mapping[str, list[float]], report: Mapping[str, Any]) -> None:
+def _numbers(right: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, Any]:
     import numpy as np
 
+    from learn.metrics import RESAMPLES
+    from learn.statistics import over_cells_and_draws
+
+    values = np.nanmean(right, axis=2).mean(axis=1)
+    samples = over_cells_and_draws(right, labels, RESAMPLES, np.random.default_rng(seed))
+
+    def interval(value: float, drawn: np.ndarray) -> dict[str, float]:
+        low, high = np.quantile(drawn, (0.025, 0.975))
+        return {"value": float(value), "low": float(low), "high": float(high)}
+
+    found = {way: interval(values[k], samples[:, k]) for k, way in enumerate(WAYS)}
+    others = [(k, way) for k, way in enumerate(WAYS) if way != "transfer"]
+    minus = {way: interval(values[0] - values[k], samples[:, 0] - samples[:, k]) for k, way in others}
+    return {"accuracy": found, "transfer_minus": minus}
+
+
+def _write(folder: Path, accuracies: Mapping[str, np.ndarray], report: Mapping[str, Any]) -> None:
     from learn.figures import colour, draw_bars, new_figure, save_figure
 
     figure = new_figure(5.5, 4)
     axes = figure.subplots()
     names = ["transfer", "from scratch", "linear probe"]
-    draw_bars(axes, names, [np.array(values) for values in accuracies.values()], [colour(k) for k in range(3)])
+    draw_bars(axes, names, list(accuracies.values()), [colour(k) for k in range(3)])
     axes.set_ylabel("accuracy on held-out cells")
     title = f"{' against '.join(report['classes'])}, {report['training']} cells\npoints: draws; bars: mean and sd"
     axes.set_title(title.replace("_", " "), fontsize=9)

@@ -94,8 +94,8 @@ class Claim:
     def gain(self, printed: float, found: Mapping[str, Any], cells: int) -> Row:
         """Judge a difference of paired scores: it holds if our interval is above 0 and reaches the printed figure."""
         ours = points(found)
-        if cells < LEAST_CELLS:
-            return self.without(f"{cells} test cells are too few", ours)
+        if (why := _blunt(found, cells)) is not None:
+            return self.without(why, ours)
         if found["high"] < printed:
             why = f"{100 * (printed - found['value']):.1f} points below the printed gain, the whole interval lies below"
             return self._row(ours, "falls short", why)
@@ -107,9 +107,9 @@ class Claim:
         """Judge a statement in words, by a rule that may leave it open."""
         if cells < LEAST_CELLS:
             return self.without(f"{cells} cells are too few", ours)
-        if holds:
-            return self._row(ours, "holds", rule)
-        return self._row(ours, "falls short", rule) if denied else self.without(f"left open by the rule: {rule}", ours)
+        if denied:
+            return self._row(ours, "falls short", rule)
+        return self._row(ours, "holds", rule) if holds else self.without(f"left open by the rule: {rule}", ours)
 
     def without(self, why: str, ours: str = "–") -> Row:
         """Return a row that cannot be judged, and why."""
@@ -144,6 +144,13 @@ def shown(found: Mapping[str, Any], digits: int = 3) -> str:
     return value.replace("-", "−")
 
 
+def at_printed_size(p: float, cells: int, printed: int = 2521) -> float:
+    """Return the two-sided p-value that the same effect would have in as many cells as the paper has."""
+    from scipy.stats import norm
+
+    return float(2 * norm.sf(norm.isf(p / 2) * math.sqrt(printed / cells)))
+
+
 def points(found: Mapping[str, Any]) -> str:
     """Return a difference of scores in percentage points with its interval as text."""
     value, low, high = (100 * found[name] for name in ("value", "low", "high"))
@@ -159,7 +166,7 @@ def mean_of(values: np.ndarray) -> dict[str, float]:
 
 
 def over_folds(mean: float, sd: float, folds: int) -> dict[str, float]:
-    """Return an accuracy over the folds of a cross-validation with its 95 % interval.
+    """Return an accuracy, or a difference of two, over the folds of a cross-validation with its 95 % interval.
 
     Notes
     -----
@@ -169,7 +176,7 @@ def over_folds(mean: float, sd: float, folds: int) -> dict[str, float]:
     from scipy.stats import t
 
     half = float(t.ppf(0.975, folds - 1)) * sd * math.sqrt(1 / folds + 1 / (folds - 1))
-    return {"value": mean, "low": max(0.0, mean - half), "high": min(1.0, mean + half)}
+    return {"value": mean, "low": mean - half, "high": min(1.0, mean + half)}
 
 
 def fused_accuracy(*accuracies: Any) -> Any:

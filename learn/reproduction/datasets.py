@@ -146,7 +146,7 @@ def write_all(place: Place, scale: Scale, cells: Sequence[Simulated]) -> dict[st
     pair, stiff = of_classes(kept, PAIR), of_classes(flat, STIFFENED[1:])
     same = chosen(same, np.flatnonzero(~same.table["cell_id"].isin(apart.table["cell_id"])))
     made = {
-        "features": undivided(of_classes(flat, PAIR)),
+        "features": undivided(pair),
         "day": by_day(pair),
         "cell": by_cell(pair),
         "same-optics": by_cell(of_classes(same, PAIR)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import os
 import tomllib
@@ -16,7 +17,7 @@ from bridge.pool import run_all
 from learn.reproduction import costs, datasets, films, trainings
 from learn.reproduction.costs import Costs
 from learn.reproduction.population import write_population, write_singles
-from learn.reproduction.scales import SCALES, Scale
+from learn.reproduction.scales import SCALES, Scale, days_of
 from learn.reproduction.steps import Place, Step
 
 PLAN, ROWS, COMMANDS, FACTS = "plan.json", "rows.json", "commands.txt", "facts.json"
@@ -69,7 +70,9 @@ def begin(settings: Settings) -> None:
         If it holds another one, or something else.
     """
     out, path = settings.place.out, settings.place.out / PLAN
-    facts = {"scale": settings.name, "measured": settings.real is not None, **asdict(settings.scale)}
+    measured = _digest(settings.real) if settings.real else None
+    days = [asdict(day) for day in days_of(settings.scale)]
+    facts = {"scale": settings.name, "measured": measured, **asdict(settings.scale), "filmed": days}
     stated = json.loads(json.dumps(facts))
     if path.is_file():
         if json.loads(path.read_text(encoding="utf-8")) != stated:
@@ -84,6 +87,14 @@ def begin(settings: Settings) -> None:
     write_population(out / "population.toml", settings.scale)
     write_singles(out / "singles.csv")
     write_text(path, json.dumps(stated, indent=1) + "\n")
+
+
+def _digest(source: Path) -> str:
+    """Return 64 hex digits of a file, or of all files of a folder."""
+    digest = hashlib.sha256()
+    for path in [source] if source.is_file() else sorted(one for one in source.rglob("*") if one.is_file()):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def measure(settings: Settings) -> Costs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
-from learn.reproduction.claims import ABSENT, MEASURED, SIMULATED, Claim, Row, mean_of, shown
+from learn.reproduction.claims import ABSENT, MEASURED, SIMULATED, Claim, Row, at_printed_size, mean_of, shown
 from learn.reproduction.scales import CLASSES, PAIR
 
 INDEX = {"hct116": (0.722, 0.085), "wbc": (0.660, 0.091)}
@@ -24,15 +25,10 @@ ORDER = {
     "max_velocity": ("maximum velocity is higher in hct116", 1),
 }
 SHORT = {"deformation_index": "DI", "max_velocity": "v", "transition_time": "t"}
-UNITS = {
-    SIMULATED: {"deformation_index": ("", 1.0), "transition_time": (" ms", 1e3), "max_velocity": (" mm/s", 1e3)},
-    MEASURED: {
-        "deformation_index": ("", 1.0),
-        "transition_time": (" frames above the least", 1.0),
-        "max_velocity": (" px/frame above the least", 1.0),
-    },
-}
-"""Unit in which a feature is shown, and the factor to it."""
+SI = {"deformation_index": "1", "transition_time": "s", "max_velocity": "m/s"}
+"""Units of features that were simulated."""
+_SHOWN = {"1": ("", 1.0), "s": (" ms", 1e3), "m/s": (" mm/s", 1e3)}
+"""How a unit is shown, and the factor to that; others are shown as they are."""
 _BETWEEN = 0.062
 """Distance of the two printed means of DI: an interval as wide as that tells the classes not apart."""
 
@@ -42,7 +38,7 @@ def where(table: pd.DataFrame, mask: Any) -> pd.DataFrame:
     return table.iloc[np.flatnonzero(np.asarray(mask))]
 
 
-def rows_of_cells(table: pd.DataFrame | None, source: str) -> list[Row]:
+def rows_of_cells(table: pd.DataFrame | None, source: str, units: Mapping[str, str] = SI) -> list[Row]:
     """Return the rows about features by class; without a table, those that say so."""
     rows = []
     for label, (mean, sd) in INDEX.items():
@@ -50,7 +46,7 @@ def rows_of_cells(table: pd.DataFrame | None, source: str) -> list[Row]:
         rows.append(claim.without(ABSENT) if table is None else _index(claim, table, label, mean))
     for name, (text, sign) in ORDER.items():
         claim = Claim("2a–c", f"{text}, p < 0.001", source, "yes")
-        rows.append(claim.without(ABSENT) if table is None else _order(claim, table, name, sign))
+        rows.append(claim.without(ABSENT) if table is None else _order(claim, table, name, sign, units[name]))
     return rows
 
 
@@ -64,17 +60,20 @@ def _index(claim: Claim, table: pd.DataFrame, label: str, mean: float) -> Row:
     return Row(**row.facts() | {"ours": row.ours + spread})  # type: ignore[arg-type]
 
 
-def _order(claim: Claim, table: pd.DataFrame, name: str, sign: int) -> Row:
-    """Judge which class has the larger values; for simulated cells the order was put in."""
+def _order(claim: Claim, table: pd.DataFrame, name: str, sign: int, unit: str) -> Row:
+    """Judge which class has the larger values; the order of simulated cells, and of measured indices, was put in."""
     hct, wbc = (_values(table, label, name) for label in PAIR)
     p = float(scipy.stats.mannwhitneyu(hct, wbc).pvalue)
-    unit, factor = UNITS[claim.source][name]
-    ours = f"medians {factor * np.median(hct):.3g} and {factor * np.median(wbc):.3g}{unit}, p = {p:.2g}"
+    end, factor = _SHOWN.get(unit, (f" {unit}", 1.0))
+    ours = f"medians {factor * np.median(hct):.3g} and {factor * np.median(wbc):.3g}{end}, p = {p:.2g}"
     if claim.source == SIMULATED:
         return claim.fitted("order", ours)
+    if name == "deformation_index":
+        return claim.fitted("measured index", ours)
     right = sign * (np.median(hct) - np.median(wbc)) > 0
-    rule = "p < 0.001 (Mann–Whitney) and the printed order"
-    return claim.says(ours, right and p < 1e-3, p >= 1e-3 or not right, rule, min(len(hct), len(wbc)))
+    denied = at_printed_size(p, len(hct) + len(wbc)) >= 1e-3 if right else p < 0.05
+    rule = "p < 0.001 (Mann–Whitney) and the printed order; denied if the same effect in 2521 cells is not either"
+    return claim.says(ours, right and p < 1e-3, denied, rule, min(len(hct), len(wbc)))
 
 
 def _values(table: pd.DataFrame, label: str, name: str) -> np.ndarray:
@@ -104,13 +103,25 @@ def rows_of_correlations(columns: Sequence[Mapping[str, Any]] | None, source: st
     listed = ", ".join(f"{SHORT[row['x']]}–{SHORT[row['y']]} {row['pearson']:+.2f}" for row in pooled)
     cells = min((row["count"] // len(PAIR) for row in pooled), default=0)  # of a class, about
     ours = f"{listed}; largest p = {largest:.2g}".replace("-", "−")
-    rows = [related.says(ours, largest < 0.01, largest >= 0.01, "every p < 0.01 (Pearson)", cells)]
+    weak = any(at_printed_size(row["pearson_p"], row["count"]) >= 0.01 for row in pooled)
+    rule = "every p < 0.01 (Pearson); denied if the same correlation in 2521 cells has not"
+    rows = [related.says(ours, largest < 0.01, weak, rule, cells)]
     for row in pooled:
         if {row["x"], row["y"]} == {"max_velocity", "transition_time"}:
-            value, error = abs(row["slope"]), 1.96 * row["slope_se"]
-            found = {"value": value, "low": value - error, "high": value + error}
+            value, error = _slope(row, "max_velocity")
+            found = {"value": value, "low": value - 1.96 * error, "high": value + 1.96 * error}
             rows.append(slope.within(SLOPE, found, row["count"] // len(PAIR), 2))
     return rows
+
+
+def _slope(row: Mapping[str, Any], name: str) -> tuple[float, float]:
+    """Return the slope of a feature over the other one of a pair, without its sign, and its standard error."""
+    value, error = abs(row["slope"]), row["slope_se"]
+    if row["y"] == name:
+        return value, error
+    square = row["pearson"] ** 2
+    turned = square / value
+    return turned, turned * math.sqrt((1 - square) / ((row["count"] - 2) * square))
 
 
 def rows_of_diameters(table: pd.DataFrame) -> list[Row]:

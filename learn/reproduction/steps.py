@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.command import Exit, InputError, write_text
-from bridge.records import DatasetError
+from bridge.records import DatasetError, read_dataset
 
 TAIL = 12
 """Lines of a log that are shown of a command that failed."""
@@ -105,15 +105,30 @@ class Step:
         write_text(place.note(self.name), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
     def _call(self) -> str:
+        if "--out" in self.words and (Path(self._after("--out")) / "report.json").is_file():
+            return ""  # killed before it was marked; such a folder appears when it is complete
         try:
             code = importlib.import_module(self.words[0]).main(list(self.words[1:]))
         except DatasetError as error:
+            self._check_datasets()
             return str(error)
         except InputError as error:
             raise StepFailed(f"{self.command()}: {error}") from error
         if code != Exit.DONE:
             raise StepFailed(f"{self.command()} ended with {code}")
         return ""
+
+    def _after(self, option: str) -> str:
+        return self.words[self.words.index(option) + 1]
+
+    def _check_datasets(self) -> None:
+        """Read its datasets: where that fails, the command failed for want of a file or memory, not of cells."""
+        for option in ("--dataset", "--synthetic"):
+            if option in self.words:
+                try:
+                    read_dataset(Path(self._after(option)))
+                except DatasetError as error:
+                    raise StepFailed(f"{self.command()}: {error}") from error
 
     def _spawn(self, place: Place, watch: Callable[[], None]) -> None:
         log = place.log(self.name)

@@ -20,9 +20,11 @@ def judged(place: Place, measured: bool) -> list[Row]:
     cells = pd.read_csv(place.out / "cells.csv")
     solid = (cells["kind"] == "solid").to_numpy()
     flat = rows_cells.where(cells, ~solid)
-    real = read_dataset(place.dataset("measured")).table if measured else None
+    real = read_dataset(place.dataset("measured")) if measured else None
     rows = rows_squeeze.rows_of_squeeze(place)
-    rows += rows_cells.rows_of_cells(flat, SIMULATED) + rows_cells.rows_of_cells(real, MEASURED)
+    rows += rows_cells.rows_of_cells(flat, SIMULATED)
+    own = (None, MEASURED) if real is None else (real.table, MEASURED, real.units)
+    rows += rows_cells.rows_of_cells(*own)
     for name, source in (("baselines-simulated", SIMULATED), ("baselines-measured", MEASURED)):
         report = rows_models.report_of(place, name)
         columns = None if report is None else report["correlation"]

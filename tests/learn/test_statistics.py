@@ -59,9 +59,9 @@ def test_constant_feature_has_no_correlation(dataset, save, configure):
 
 def test_mean_interval_covers_as_often_as_it_says():
     rng = np.random.default_rng(0)
-    inside = [low <= 0 <= high for _, low, high in (mean_interval(rng.normal(size=5)) for _ in range(2000))]
+    inside = [low <= 0 <= high for _, low, high in (mean_interval(rng.normal(size=5), 0.0) for _ in range(2000))]
     assert 0.935 < np.mean(inside) < 0.965
-    assert np.isnan(mean_interval(np.ones(1))[1])
+    assert np.isnan(mean_interval(np.ones(1), 0.0)[1])
 
 
 def _unit(values):
