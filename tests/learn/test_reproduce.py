@@ -11,6 +11,7 @@ import tomllib
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 
 from bridge.command import InputError
 from bridge.pool import run_all
@@ -25,6 +26,7 @@ from learn.reproduction.claims import (
     MEASURED,
     SIMULATED,
     Claim,
+    at_printed_size,
     fused_accuracy,
     mean_of,
     over_folds,
@@ -82,6 +84,37 @@ def test_a_gain_must_be_one():
     assert CLAIM.gain(0.08, {"value": 0.05, "low": -0.01, "high": 0.09}, 80).verdict == "cannot be compared"
     assert CLAIM.gain(0.08, {"value": 0.03, "low": 0.01, "high": 0.06}, 80).verdict == "falls short"
     assert CLAIM.gain(0.08, {"value": -0.03, "low": -0.06, "high": 0.0}, 80).verdict == "falls short"
+    for blunt in ({"value": 0.15, "low": 0.001, "high": 0.4}, {"value": 0.1, "low": np.nan, "high": np.nan}):
+        assert CLAIM.gain(0.08, blunt, 80).verdict == "cannot be compared"
+
+
+def test_what_is_not_significant_in_fewer_cells_is_left_open():
+    assert at_printed_size(0.016, 2017) == pytest.approx(0.0071, abs=1e-4)
+    assert at_printed_size(0.3, 2521) == pytest.approx(0.3)
+    pair = {"x": "max_velocity", "y": "transition_time", "cells": "all", "count": 2017, "pearson": -0.05}
+    pair |= {"slope": -0.02, "slope_se": 0.01}
+
+    def verdict(p):
+        return rows_cells.rows_of_correlations([pair | {"pearson_p": p}], MEASURED)[0].verdict
+
+    assert [verdict(p) for p in (0.001, 0.016, 0.1)] == ["holds", "cannot be compared", "falls short"]
+
+
+def test_the_slope_is_that_of_velocity_over_time_whichever_was_regressed():
+    rng = np.random.default_rng(0)
+    time = rng.normal(size=200)
+    velocity = -0.5 * time + rng.normal(0, 0.6, 200)
+    forwards, turned = scipy.stats.linregress(time, velocity), scipy.stats.linregress(velocity, time)
+    rows = []
+    for line, x, y in (
+        (forwards, "transition_time", "max_velocity"),
+        (turned, "max_velocity", "transition_time"),
+    ):
+        pair = {"x": x, "y": y, "cells": "all", "count": 200, "pearson": line.rvalue, "pearson_p": line.pvalue}
+        pair |= {"slope": line.slope, "slope_se": line.stderr}
+        rows.append(rows_cells.rows_of_correlations([pair], SIMULATED)[1])
+    assert rows[0] == rows[1]
+    assert rows[0].ours.startswith(f"{-forwards.slope:.2f} ({-forwards.slope - 1.96 * forwards.stderr:.2f}")
 
 
 def test_targets_are_never_called_held():
@@ -297,9 +330,24 @@ def test_a_step_is_taken_once_and_a_failure_says_what_was_said(tmp_path):
     assert few.done(place)
     assert "each part needs one" in nothing(place, "few")
     assert nothing(place, "never") == ""
+    with pytest.raises(StepFailed, match="absent"):
+        Step("none", (*words[:3], str(tmp_path / "absent.h5"), "--workdir", str(tmp_path / "v")), 1).take(place)
     # What works on a result that is not there has none either, and is not tried.
     Step("later", ("learn.explain", str(tmp_path / "w")), 1, needs="few").take(place)
     assert nothing(place, "later") == nothing(place, "few")
+
+
+def test_a_comparison_that_was_killed_before_it_was_marked_is_not_made_again(tmp_path):
+    place = Place(tmp_path)
+    folder = place.learned("curve")
+    folder.mkdir(parents=True)
+    step = Step("curve", ("learn.curve", "features_only", "--out", str(folder)), 1)
+    with pytest.raises(StepFailed, match="no --synthetic"):
+        step.take(place)
+    (folder / "report.json").write_text("{}")
+    step.take(place)
+    assert step.done(place)
+    assert nothing(place, "curve") == ""
 
 
 def test_a_simulation_that_fails_says_what_it_said(tmp_path):
@@ -367,6 +415,15 @@ def test_other_folders_and_scales_are_refused(tmp_path):
     place = Place(tmp_path / "r")
     begin(Settings(place, "smoke", None, None, 2))
     begin(Settings(place, "smoke", None, None, 1))
+    measured = tmp_path / "measured.csv"
+    for content in ("a", "b"):
+        measured.write_text(content)
+        other = Settings(Place(tmp_path / "other"), "smoke", measured, None, 1)
+        if content == "a":
+            begin(other)
+        else:
+            with pytest.raises(InputError, match="other measured cells"):
+                begin(other)
     with pytest.raises(InputError, match="another scale"):
         begin(Settings(place, "full", None, None, 2))
     with pytest.raises(InputError, match="not finished"):

@@ -3,7 +3,7 @@ import pytest
 import scipy.stats
 
 from learn.data import load_cells
-from learn.statistics import corrected_t_test, correlate, mean_interval
+from learn.statistics import corrected_t_test, correlate, mean_interval, over_cells_and_draws
 
 
 def test_corrected_t_test_by_hand():
@@ -62,6 +62,21 @@ def test_mean_interval_covers_as_often_as_it_says():
     inside = [low <= 0 <= high for _, low, high in (mean_interval(rng.normal(size=5), 0.0) for _ in range(2000))]
     assert 0.935 < np.mean(inside) < 0.965
     assert np.isnan(mean_interval(np.ones(1), 0.0)[1])
+
+
+def test_interval_over_cells_and_draws_covers_as_often_as_it_says_where_two_draws_do_not():
+    # Cells are hard or easy whoever trains; two draws test about two thirds of the same 150 cells.
+    rng = np.random.default_rng(0)
+    labels, inside = np.repeat([0, 1], 75), np.zeros(2)
+    for _ in range(200):
+        rate = rng.choice([0.6, 1.0], size=150)
+        right = (rng.random((1, 2, 150)) < rate).astype(float)
+        right[rng.random((1, 2, 150)) < 1 / 3] = np.nan
+        low, high = np.quantile(over_cells_and_draws(right, labels, 400, rng), (0.025, 0.975))
+        _, first, last = mean_interval(np.nanmean(right, axis=2)[0], 0.0)
+        inside += [low <= 0.8 <= high, last - first < 0.2 and first <= 0.8 <= last]
+    assert 0.92 < inside[0] / 200 < 0.99
+    assert inside[1] / 200 < 0.9
 
 
 def _unit(values):
