@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sim.command import Exit, InputError, print_json, progress, run_command, say
+from sim.command import Exit, InputError, Unstable, print_json, progress, run_command, say
 from sim.files import cache_dir, check_writable, replacing, write_text
 from sim.provenance import software
 
 __all__ = [
     "Exit",
     "InputError",
+    "Unstable",
     "cache_dir",
     "check_output",
     "check_writable",

@@ -93,7 +93,7 @@ def run(
     """
     import numpy as np
 
-    from learn.folds import split_cells
+    from learn.folds import resampled, split_cells
     from learn.runtime import prepare
     from learn.statistics import corrected_t_test
 
@@ -116,7 +116,7 @@ def run(
     rows = []
     for name, (hidden, printed) in NETWORKS.items():
         differences = accuracies[name] - accuracies[CHOSEN]
-        _, p = corrected_t_test(differences, len(fold.train) + len(fold.validation), len(fold.test))
+        _, p = corrected_t_test(differences, resampled(cells, fold), len(fold.test))
         rows.append(
             {
                 "network": name,

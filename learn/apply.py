@@ -91,8 +91,8 @@ def read_cells(path: Path, model: Model, aligned_as: str = "") -> Cells:
     import numpy as np
 
     from bridge.ingest import read_source
-    from bridge.records import DatasetError, read_dataset
-    from learn.data import pool
+    from bridge.records import read_dataset
+    from learn.data import check_units, pool
 
     if path.suffix.lower() == ".rtdc":
         from bridge.formats.rtdc import read_rtdc
@@ -105,10 +105,9 @@ def read_cells(path: Path, model: Model, aligned_as: str = "") -> Cells:
     if sources:
         if aligned_as not in sources:
             raise InputError(f"--aligned-as {aligned_as!r}: the model was trained on {', '.join(sources)}; name one")
+        check_units(cells, model.card["aligned_units"][aligned_as], str(path))
         return replace(cells, source=np.full(len(cells), sources.index(aligned_as)))
-    for name, unit, expected in zip(cells.names, cells.units, model.units, strict=True):
-        if unit != expected:
-            raise DatasetError(f"{path}: {name} is in {unit!r}, the model was trained on {expected!r}; convert it")
+    check_units(cells, model.units, str(path))
     return cells
 
 

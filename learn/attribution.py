@@ -148,5 +148,7 @@ def _branches(network: Network, features: np.ndarray, images: np.ndarray) -> tup
 
 
 def _log_odds(logits: jax.Array) -> jax.Array:
-    chances = nnx.log_softmax(logits)
-    return chances - jnp.log(jnp.maximum(-jnp.expm1(chances), 1e-30))
+    # From the logits: 1 - p would be lost in float32 where p is nearly 1.
+    own = jnp.eye(logits.shape[-1], dtype=bool)
+    others = jnp.where(own, -jnp.inf, logits[..., None, :])
+    return logits - nnx.logsumexp(others, axis=-1)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from learn.classifiers import Score
     from learn.data import Cells
-    from learn.folds import Splits
+    from learn.folds import Fold, Splits
 
 NETWORK = "NN"
 """The small network of `learn.run features_only`, compared with the classifiers (paper, Fig. 4c)."""
@@ -141,7 +141,7 @@ def run(
     splits = [split_cells(cells, config.model_copy(update={"seed": seed})) for seed in seeds]
     scores = score_all(cells, splits[0].folds, config.seed, lambda part, what: show(0.2 * part, what))
     accuracies = _compare(cells, config, splits, scores, lambda part, what: show(0.2 + 0.8 * part, what))
-    comparisons = _tests(accuracies, splits[0])
+    comparisons = _tests(accuracies, cells, splits[0].folds[0])
     columns = correlate(shown.cells)
     report = {
         "classes": list(cells.classes),
@@ -150,7 +150,7 @@ def run(
         "seed": config.seed,
         "folds": config.folds,
         "repeats": len(seeds),
-        "split": list(splits[0].notes),
+        "split": list(dict.fromkeys(note for one in splits for note in one.notes)),
         "scores": [_facts(score) for score in scores],
         "network": _facts_of_network(accuracies[NETWORK][: config.folds]),
         "comparison": comparisons,
@@ -227,14 +227,14 @@ def _compare(
     return {**{name: np.concatenate(parts) for name, parts in found.items()}, NETWORK: np.array(network)}
 
 
-def _tests(accuracies: Mapping[str, np.ndarray], splits: Splits) -> list[dict[str, Any]]:
+def _tests(accuracies: Mapping[str, np.ndarray], cells: Cells, fold: Fold) -> list[dict[str, Any]]:
+    from learn.folds import resampled
     from learn.statistics import corrected_t_test
 
-    fold = splits.folds[0]
     tests = []
     for one, other in itertools.combinations(reversed(list(accuracies)), 2):
         differences = accuracies[one] - accuracies[other]
-        t, p = corrected_t_test(differences, len(fold.train) + len(fold.validation), len(fold.test))
+        t, p = corrected_t_test(differences, resampled(cells, fold), len(fold.test))
         tests.append({"one": one, "other": other, "difference": float(differences.mean()), "t": _number(t), "p": p})
     return tests
 

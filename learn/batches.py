@@ -11,9 +11,7 @@ from learn.config import TrainConfig
 from learn.data import Cells
 
 
-def make_order(
-    cells: Cells, rows: np.ndarray, config: TrainConfig, rng: np.random.Generator, devices: int = 1
-) -> tuple[np.ndarray, ...]:
+def make_order(cells: Cells, rows: np.ndarray, config: TrainConfig, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
     """Return the batches of an epoch over the training cells `rows`, one array for each set of batch statistics.
 
     Notes
@@ -22,15 +20,15 @@ def make_order(
     the fewer cells are repeated until the others are through.
     """
     if config.norm == "shared":
-        return (batches(rows, config.batch, rng, devices),)
+        return (batches(rows, config.batch, rng),)
     kinds = rows[~cells.simulated[rows]], rows[cells.simulated[rows]]
     if not all(map(len, kinds)):
-        order = [batches(kind, config.batch, rng, devices) if len(kind) else np.empty((0, 0), int) for kind in kinds]
+        order = [batches(kind, config.batch, rng) if len(kind) else np.empty((0, 0), int) for kind in kinds]
         steps = max(map(len, order))
         return tuple(part.reshape(steps, -1) for part in order)
     half = min(config.batch // 2, *map(len, kinds))
     steps = max(map(len, kinds)) // half
-    return tuple(_repeated(kind, steps, half - half % devices or half, rng) for kind in kinds)
+    return tuple(_repeated(kind, steps, half, rng) for kind in kinds)
 
 
 def _repeated(rows: np.ndarray, steps: int, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -38,16 +36,14 @@ def _repeated(rows: np.ndarray, steps: int, size: int, rng: np.random.Generator)
     return np.concatenate([rng.permutation(rows) for _ in range(turns)])[: steps * size].reshape(steps, size)
 
 
-def batches(rows: np.ndarray, size: int, rng: np.random.Generator, devices: int = 1) -> np.ndarray:
+def batches(rows: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
     """Return `rows` shuffled, as (steps, batch); the rest of an uneven division sits this epoch out.
 
     Notes
     -----
-    Steps of one size need one program, and batch norm over a last batch of one or two cells would be noise. Several
-    devices get equal parts of a batch, if there are as many cells.
+    Steps of one size need one program, and batch norm over a last batch of one or two cells would be noise.
     """
     size = min(size, len(rows))
-    size = size - size % devices or size
     steps = len(rows) // size
     return rng.permutation(rows)[: steps * size].reshape(steps, size)
 

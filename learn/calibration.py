@@ -34,12 +34,18 @@ class Calibration:
 
         Notes
         -----
-        The temperature minimises the cross-entropy (Guo et al. 2017, section 4.2), between 1/20 and 20.
+        The temperature minimises the cross-entropy (Guo et al. 2017, section 4.2), between 1/20 and 20. A share of
+        1/(N + 2) of each cell counts for the other classes (Platt 1999): where every cell is classified rightly, the
+        cross-entropy alone has no minimum, and the model would be made sure without bound.
         """
-        rows = np.arange(len(labels))
+        rows, classes = np.arange(len(labels)), probabilities.shape[1]
+        others = 1 / (len(labels) + 2)
+        targets = np.full(probabilities.shape, others / max(classes - 1, 1))
+        targets[rows, labels] = 1 - others
 
         def loss(power: float) -> float:
-            return float(-np.log(np.maximum(cooled(probabilities, math.exp(power))[rows, labels], 1e-12)).mean())
+            likelihood = np.maximum(cooled(probabilities, math.exp(power)), 1e-12)
+            return float(-(targets * np.log(likelihood)).sum(axis=1).mean())
 
         bounds = (-math.log(20), math.log(20))
         found: Any = scipy.optimize.minimize_scalar(loss, bounds=bounds, method="bounded")

@@ -93,6 +93,7 @@ def save_model(
         "features": features,
         "picture": picture if config.uses_images else None,
         "aligned": dict(zip(cells.datasets, scaler.knots, strict=True)) if scaler.knots else None,
+        "aligned_units": dict(zip(cells.datasets, cells.own_units, strict=True)) if scaler.knots else None,
         **facts,
         "config": config.model_dump(mode="json"),
     }

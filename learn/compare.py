@@ -105,7 +105,7 @@ def _facts(folder: Path, report: Mapping[str, Any]) -> dict[str, Any]:
         "seed": report["seed"],
         "held_out": report["held_out"],
         "by_fold": {name: [fold["test"][name]["value"] for fold in report["folds"]] for name in METRICS},
-        "fold_sizes": {"training": first["train"] + first["validation"], "test": first["test"]["cells"]},
+        "fold_sizes": {"training": first["resampled"], "test": first["test"]["cells"]},
     }
 
 

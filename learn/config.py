@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bridge.command import InputError
+from bridge.command import InputError, Unstable
 
 TRAINING_VERSION = 3
 """Raised whenever the same configuration and cells give another model."""
@@ -26,7 +26,7 @@ class ConfigError(InputError):
     """A configuration that cannot be trained."""
 
 
-class Diverged(ArithmeticError):
+class Diverged(Unstable):
     """A training whose loss is no longer a number."""
 
 

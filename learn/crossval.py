@@ -9,8 +9,8 @@ from typing import Any
 
 import tyro
 
-from bridge.command import Exit, InputError, check_output, run_command, say
-from learn.config import Diverged, How, TrainConfig
+from bridge.command import InputError, check_output, run_command
+from learn.config import How, TrainConfig
 from learn.outputs import PROVENANCE, REPORT, save_report, tell
 from learn.settings import parse_settings
 
@@ -48,11 +48,7 @@ def main(argv: list[str]) -> int:
         configs.append(parse_settings(Options, "learn.crossval", [preset, *rest], "features_only", what)[1])
     configs = [c if c.folds > 1 else c.model_copy(update={"folds": FOLDS}) for c in configs]
     check_out(options.out, configs)
-    try:
-        report = run(configs, options.dataset, options.out, How(options.devices, quiet=options.quiet))
-    except Diverged as error:
-        say(f"error: {error}")
-        return Exit.UNSTABLE
+    report = run(configs, options.dataset, options.out, How(options.devices, quiet=options.quiet))
     return tell(report, describe(report), options)
 
 

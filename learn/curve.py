@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from learn.data import Cells
     from learn.folds import Fold
     from learn.train import Before
-    from learn.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -108,8 +107,8 @@ def run(
     show
         Called with the part done (0 to 1) and what is being done.
     """
-    accuracies, tests = train_all(cells, config, plan, show)
-    overlap = tests / (int((~cells.simulated).sum()) - tests)
+    accuracies, tests, notes = train_all(cells, config, plan, show)
+    overlap = tests / (len(_own(cells, config)) - tests)
     rows = [_row(size, accuracies[place], overlap) for place, size in enumerate(plan.sizes)]
     report = {
         "model": config.model,
@@ -124,7 +123,7 @@ def run(
         "schedule": "pretrain" if plan.pretrain else config.schedule,
         "seed": config.seed,
         "sizes": rows,
-        "notes": list(cells.notes),
+        "notes": [*cells.notes, *notes],
     }
     with new_folder(out) as folder:
         _write(folder, plan.sizes, accuracies, rows)
@@ -134,11 +133,12 @@ def run(
 
 def train_all(
     cells: Cells, config: TrainConfig, plan: Plan, show: Callable[[float, str], None]
-) -> tuple[np.ndarray, int]:
-    """Return accuracies (sizes, resamples, 2), without and with the simulated cells, and the number of test cells."""
+) -> tuple[np.ndarray, int, list[str]]:
+    """Return accuracies (sizes, resamples, 2), without and with simulated cells, how many cells test, and notes."""
     import numpy as np
 
     from learn.data import subset
+    from learn.folds import broken
     from learn.runtime import prepare
 
     prepare()
@@ -147,15 +147,16 @@ def train_all(
 
     both = Trainer(config, len(cells.classes))
     alone = Trainer(config.model_copy(update={"schedule": "together", "norm": "shared"}), len(cells.classes))
-    before = pretrained(cells, alone) if plan.pretrain else None
+    before = pretrained(cells, config) if plan.pretrain else None
     # Without the simulated cells there is one dataset to align, and its knots are those of its own cells.
     rows = np.flatnonzero(~cells.simulated)
-    experimental, tests = subset(cells, rows), 0
+    experimental, tests, divided = subset(cells, rows), 0, 0
     accuracies = np.empty((len(plan.sizes), plan.resamples, 2))
     todo = list(itertools.product(range(plan.resamples), enumerate(plan.sizes)))
     for done, (turn, (place, size)) in enumerate(todo):
         show(done / len(todo), f"resample {turn + 1} of {plan.resamples}, {size} cells")
         own, fold = draw_fold(cells, size, turn, config)
+        divided += broken(cells, [fold])
         few = replace(fold, train=own).moved(rows)
         found = [train_fold(alone, experimental, few, turn).probabilities[few.test]]
         if before is None:
@@ -164,16 +165,37 @@ def train_all(
             found.append(train_fold(alone, experimental, few, turn, before=before).probabilities[few.test])
         labels, tests = cells.labels[fold.test], len(fold.test)
         accuracies[place, turn] = [np.mean(chances.argmax(axis=1) == labels) for chances in found]
-    return accuracies, tests
+    return accuracies, tests, _notes(cells, config, divided, len(todo))
+
+
+def _notes(cells: Cells, config: TrainConfig, divided: int, draws: int) -> list[str]:
+    notes = []
+    if divided:
+        notes.append(
+            f"groups could NOT be kept whole in {divided} of {draws} draws (too few in some class): "
+            "cells of one run or donor stand on two sides, the accuracy may be too high"
+        )
+    aside = int((~cells.simulated).sum()) - len(_own(cells, config))
+    if aside:
+        notes.append(f"{aside} cells that the dataset keeps as its test were left out (--split new draws from all)")
+    return notes
+
+
+def _own(cells: Cells, config: TrainConfig) -> np.ndarray:
+    """Return the experimental cells that may be drawn: not those that the dataset keeps as its test."""
+    import numpy as np
+
+    kept = (cells.split != "test") | (config.split == "new")
+    return np.flatnonzero(~cells.simulated & kept)
 
 
 def draw_fold(cells: Cells, size: int, turn: int, config: TrainConfig) -> tuple[np.ndarray, Fold]:
     """Return `size` experimental cells to train on less those that validate, and the fold with the simulated ones."""
     import numpy as np
 
-    from learn.folds import Fold, cut, draw
+    from learn.folds import Fold, check_sides, cut, draw
 
-    rest, test = cut(cells, np.flatnonzero(~cells.simulated), config.test_fraction, config.seed + turn)
+    rest, test = cut(cells, _own(cells, config), config.test_fraction, config.seed + turn)
     chosen = draw(cells, rest, size, np.random.default_rng([config.seed, turn]))
     validation = draw(
         cells,
@@ -182,12 +204,13 @@ def draw_fold(cells: Cells, size: int, turn: int, config: TrainConfig) -> tuple[
         np.random.default_rng([config.seed, turn, size]),
     )
     own = np.setdiff1d(chosen, validation)
+    check_sides(cells, Fold(own, validation, test), f"--sizes {size} is too few: give more")
     held = cells.groups[np.concatenate([validation, test])]
     extra = np.flatnonzero(cells.simulated & ~np.isin(cells.groups, held))
     return own, Fold(np.concatenate([extra, own]), validation, test)
 
 
-def pretrained(cells: Cells, trainer: Trainer) -> Before:
+def pretrained(cells: Cells, config: TrainConfig) -> Before:
     """Return a model trained on the simulated cells alone, a fifth of which (`validation_fraction`) validates.
 
     Raises
@@ -201,13 +224,18 @@ def pretrained(cells: Cells, trainer: Trainer) -> Before:
     from learn.data import subset
     from learn.folds import Fold, cut
     from learn.train import Before, train_fold
+    from learn.trainer import Trainer
 
     shared = set(cells.groups[cells.simulated]) & set(cells.groups[~cells.simulated])
     if shared:
         raise DatasetError(
             f"group {str(min(shared))!r} stands in both kinds of datasets: cells that pretrain would be met in the test"
         )
-    part, config = subset(cells, np.flatnonzero(cells.simulated)), trainer.config
+    part = subset(cells, np.flatnonzero(cells.simulated))
+    weights = tuple(config.weights[k] for k in np.unique(cells.source[cells.simulated])) if config.weights else ()
+    trainer = Trainer(
+        config.model_copy(update={"schedule": "together", "norm": "shared", "weights": weights}), len(cells.classes)
+    )
     train, validation = cut(part, np.arange(len(part)), config.validation_fraction, config.seed)
     trained = train_fold(trainer, part, Fold(train, validation, validation), 0)
     # Datasets that are aligned have scales of their own; others keep that of the cells seen first.

@@ -45,6 +45,9 @@ class Cells:
         masks, NaN where a feature is missing.
     names, units
         Names and units of the features.
+    own_units
+        The same of each dataset (datasets, features), which differ only where they are aligned; empty where a dataset
+        has no such feature.
     images
         Pictures (N, views, size, size) float32, black 0 to white 1; size 0 where the model reads none. For a model
         with masks, NaN throughout for a cell without pictures.
@@ -66,6 +69,7 @@ class Cells:
     units: tuple[str, ...]
     images: np.ndarray
     notes: tuple[str, ...] = ()
+    own_units: tuple[tuple[str, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -95,6 +99,11 @@ def load_cells(paths: Sequence[Path | str], config: TrainConfig, labelled: bool 
     names = [Path(path).stem for path in paths]
     if len(set(map(str, paths))) < len(paths):
         raise DatasetError(f"--dataset {' '.join(map(str, paths))}: a file stands twice; leave one out")
+    if config.align != "no" and len(set(names)) < len(names):
+        raise DatasetError(
+            f"--dataset {' '.join(map(str, paths))}: aligned datasets are told apart by their files' names, "
+            "and two have the same; rename one"
+        )
     datasets = [read_dataset(path) for path in paths]
     if labelled and config.others == "leave-out":
         datasets = [_of_classes(data, name, config) for data, name in zip(datasets, names, strict=True)]
@@ -108,7 +117,7 @@ def pool(datasets: list[Dataset], names: list[str], config: TrainConfig, labelle
             f"--weights {' '.join(map(str, config.weights))}: give one for each of {len(datasets)} datasets"
         )
     classes, labels = _labels(datasets, names, config) if labelled else (config.classes, _known(datasets, config))
-    units = _units(datasets, names, config) if config.uses_features else ()
+    units = _units(datasets, names, config, labelled) if config.uses_features else ()
     notes = _scale_notes(datasets, names, config)
     features = [_features(data, name, config) for name, data in zip(names, datasets, strict=True)]
     images = [_images(data, name, config) for name, data in zip(names, datasets, strict=True)]
@@ -129,6 +138,7 @@ def pool(datasets: list[Dataset], names: list[str], config: TrainConfig, labelle
         units=units,
         images=np.concatenate(images),
         notes=notes,
+        own_units=tuple(tuple(data.units.get(name, "") for name in config.features) for data in datasets),
     )
 
 
@@ -162,7 +172,8 @@ def subset(cells: Cells, rows: np.ndarray) -> Cells:
         name: getattr(cells, name)[rows]
         for name in ("ids", "labels", "simulated", "groups", "split", "fold", "features", "images")
     }
-    return replace(cells, **arrays, source=source, datasets=tuple(cells.datasets[k] for k in kept))
+    own = {name: tuple(getattr(cells, name)[k] for k in kept) for name in ("datasets", "own_units")}
+    return replace(cells, **arrays, source=source, **own)
 
 
 def _of_classes(data: Dataset, name: str, config: TrainConfig) -> Dataset:
@@ -228,14 +239,14 @@ def _known(datasets: list[Dataset], config: TrainConfig) -> np.ndarray:
     return np.array([place.get(label.casefold(), -1) for label in labels])
 
 
-def _units(datasets: list[Dataset], names: list[str], config: TrainConfig) -> tuple[str, ...]:
+def _units(datasets: list[Dataset], names: list[str], config: TrainConfig, labelled: bool) -> tuple[str, ...]:
     units = []
     for feature in config.features:
         found = {}
         for name, data in zip(names, datasets, strict=True):
             if feature in data.features:
                 found.setdefault(data.units.get(feature, ""), name)
-            elif not config.masks or not any(feature in other.features for other in datasets):
+            elif not config.masks or (labelled and not any(feature in other.features for other in datasets)):
                 close = difflib.get_close_matches(feature, data.features, 1)
                 hint = f"did you mean {close[0]!r}? " if close else ""
                 raise DatasetError(
@@ -249,6 +260,20 @@ def _units(datasets: list[Dataset], names: list[str], config: TrainConfig) -> tu
             )
         units.append(" or ".join(found))
     return tuple(units)
+
+
+def check_units(cells: Cells, expected: Sequence[str], whose: str) -> None:
+    """Check that features of which there are values are in the units that a model was trained on.
+
+    Raises
+    ------
+    DatasetError
+        If one is not.
+    """
+    known = np.isfinite(cells.features).any(axis=0)
+    for name, unit, trained, any_value in zip(cells.names, cells.units, expected, known, strict=True):
+        if any_value and unit != trained:
+            raise DatasetError(f"{whose}: {name} is in {unit!r}, the model was trained on {trained!r}; convert it")
 
 
 def _scale_notes(datasets: list[Dataset], names: list[str], config: TrainConfig) -> tuple[str, ...]:

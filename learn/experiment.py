@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from bridge.command import progress, say, write_text
+from bridge.command import InputError, progress, say, write_text
 from learn.calibration import Calibration
 from learn.checkpoint import load_tree, save_model
 from learn.config import How, TrainConfig
@@ -90,6 +90,9 @@ def _board(workdir: Workdir, records: Sequence[dict[str, float]], how: How) -> I
 
 
 def _trainer(config: TrainConfig, classes: int, devices: int) -> Trainer:
+    part = config.batch if config.norm == "shared" else config.batch // 2
+    if part % devices:
+        raise InputError(f"--devices {devices} cannot share {part} cells of a step equally: choose another --batch")
     # JAX takes seconds to start, and a run of which every fold is finished needs none.
     from learn.runtime import prepare
 

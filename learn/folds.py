@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,7 +88,7 @@ def split_cells(cells: Cells, config: TrainConfig) -> Splits:
             train = np.concatenate([extra, train])
         folds.append(Fold(train, validation, test))
     for fold in folds:
-        _check(cells, fold)
+        check_sides(cells, fold)
     held = sum(_broken_groups(cells, [np.concatenate(_sides(fold)[:2]), fold.test, aside]) for fold in folds)
     inside = sum(_broken_groups(cells, _sides(fold)[:2]) for fold in folds)
     if mixed:
@@ -159,18 +160,38 @@ def cut(cells: Cells, rows: np.ndarray, fraction: float, seed: int) -> tuple[np.
     return rows[numbers != 0], rows[numbers == 0]
 
 
+def resampled(cells: Cells, fold: Fold) -> int:
+    """Return how many cells that train or validate are drawn from those that are tested in turn.
+
+    Simulated cells that train in every fold and are never tested do not count: what they add is the same each time.
+    """
+    training = np.concatenate([fold.train, fold.validation])
+    return int(np.isin(cells.simulated[training], cells.simulated[fold.test]).sum())
+
+
+def broken(cells: Cells, folds: Sequence[Fold]) -> int:
+    """Return in how many folds a group of the test trains or validates too."""
+    return sum(bool(_broken_groups(cells, [np.concatenate(_sides(fold)[:2]), fold.test])) for fold in folds)
+
+
 def _sides(fold: Fold) -> list[np.ndarray]:
     return [fold.train, fold.validation, fold.test]
 
 
-def _check(cells: Cells, fold: Fold) -> None:
+def check_sides(
+    cells: Cells, fold: Fold, remedy: str = "mend the dataset's columns split and fold, or draw anew (--split new)"
+) -> None:
+    """Check that training, validation and test hold every class.
+
+    Raises
+    ------
+    DatasetError
+        If one does not, with the remedy.
+    """
     for name, rows in zip(("training", "validation", "test"), _sides(fold), strict=True):
         absent = set(range(len(cells.classes))) - set(cells.labels[rows].tolist())
         if absent:
-            raise DatasetError(
-                f"the {name} cells of a fold hold no {cells.classes[min(absent)]!r}; "
-                "mend the dataset's columns split and fold, or draw anew (--split new)"
-            )
+            raise DatasetError(f"the {name} cells of a fold hold no {cells.classes[min(absent)]!r}; {remedy}")
 
 
 def _broken_groups(cells: Cells, sides: list[np.ndarray]) -> int:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from bridge.command import Exit, print_json, run_command, say
-from learn.config import Diverged, How, TrainConfig
+from learn.config import How, TrainConfig
 from learn.settings import parse_settings
 
 
@@ -38,12 +38,8 @@ def main(argv: list[str]) -> int:
     """Train as the command line says; return the exit code."""
     started = time.monotonic()
     options, config = parse_settings(Options, "learn.run", argv, "miml", "Train a classifier of cells.")
-    try:
-        how = How(options.devices, options.tensorboard, options.quiet)
-        report, workdir, fresh = run(config, options.dataset, options.workdir, how)
-    except Diverged as error:
-        say(f"error: {error}")
-        return Exit.UNSTABLE
+    how = How(options.devices, options.tensorboard, options.quiet)
+    report, workdir, fresh = run(config, options.dataset, options.workdir, how)
     from learn.summary import describe
 
     say(describe(report), options.quiet)

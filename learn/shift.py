@@ -20,7 +20,8 @@ def score_shift(
     classes
         Names of the classes.
     held, aside
-        True classes (N,) and probabilities (N, classes) of the cells held out in turn, and of those set aside.
+        True classes (N,) and probabilities (N, classes) of the cells held out in turn, and of those set aside: of one
+        model for each cell on both sides, since a mean of models has another spread.
 
     Returns
     -------

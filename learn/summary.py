@@ -11,7 +11,7 @@ import numpy as np
 
 from learn.config import TrainConfig
 from learn.data import Cells
-from learn.folds import Fold, Splits
+from learn.folds import Fold, Splits, resampled
 from learn.metrics import evaluate, feature_auc
 from learn.shift import describe_shift, score_shift
 
@@ -69,7 +69,8 @@ def make_report(config: TrainConfig, cells: Cells, splits: Splits, results: Sequ
         aside = cells.labels[splits.aside], _mean_aside(results)
         if len(np.unique(aside[0])) == len(cells.classes):
             report["test"] = evaluate(*aside, rng)
-        report["shift"] = score_shift(cells.classes, (cells.labels[rows], probabilities), aside)
+        single = aside[0], _single_aside(results)
+        report["shift"] = score_shift(cells.classes, (cells.labels[rows], probabilities), single)
     return report
 
 
@@ -115,6 +116,13 @@ def _mean_aside(results: Sequence[Result]) -> np.ndarray:
     return np.mean([result["aside"] for result in results], axis=0)
 
 
+def _single_aside(results: Sequence[Result]) -> np.ndarray:
+    """Return what one fold's model says of each cell set aside, in turn; a mean of models has another spread."""
+    found = np.array([result["aside"] for result in results])
+    cells = np.arange(found.shape[1])
+    return found[cells % len(found), cells]
+
+
 def _alone_reports(
     cells: Cells, rows: np.ndarray, results: Sequence[Result], rng: np.random.Generator
 ) -> dict[str, dict[str, Any]]:
@@ -142,6 +150,7 @@ def _fold_report(cells: Cells, fold: Fold, result: Result, rng: np.random.Genera
     return {
         "train": len(fold.train),
         "validation": len(fold.validation),
+        "resampled": resampled(cells, fold),
         "epochs": len(result["history"]),
         "best_epoch": result["best_epoch"],
         "validation_loss": kept["validation_loss"],

@@ -119,7 +119,7 @@ def train_fold(
     while not _finished(history, config):
         done = len(history)
         rng = np.random.default_rng([config.seed, index, done + 1])
-        order = make_order(cells, stage_rows(cells, fold.train, done, config), config, rng, trainer.devices)
+        order = make_order(cells, stage_rows(cells, fold.train, done, config), config, rng)
         keys = rng.integers(2**32, size=(len(order[0]), 2), dtype=np.uint32)
         rate = step_size(history, config)
         state, loss = trainer.epoch(state, data, order, keys, rate, lambda part, done=done: on_step(done + part))

@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
         raise InputError(f"--seeds = {arguments.seeds}: at least two, better five, for an interval")
     from learn.checkpoint import load_model
 
-    trained, scaler, weights, _ = load_model(arguments.model)
+    trained, scaler, weights, card = load_model(arguments.model)
     if scaler.knots:
         raise InputError(f"{arguments.model}: its features are aligned between datasets; train it with --align no")
     changes: dict[str, Any] = {
@@ -80,9 +80,10 @@ def main(argv: list[str]) -> int:
         "folds": 1,
     }
     config = parse_config(trained.model_dump() | changes, "command line")
-    from learn.data import load_cells
+    from learn.data import check_units, load_cells
 
     cells = load_cells(arguments.dataset, config)
+    check_units(cells, [feature["unit"] for feature in card["features"]], ", ".join(map(str, arguments.dataset)))
     with progress("transfer", arguments.quiet) as bar:
         from learn.train import Before
 
@@ -167,7 +168,7 @@ def draw_fold(cells: Cells, count: int, seed: int, config: TrainConfig) -> Fold:
     import numpy as np
 
     from bridge.records import DatasetError
-    from learn.folds import Fold, draw
+    from learn.folds import Fold, check_sides, draw
 
     everything = np.arange(len(cells))
     chosen = draw(cells, everything, count, np.random.default_rng([config.seed, seed]))
@@ -181,7 +182,9 @@ def draw_fold(cells: Cells, count: int, seed: int, config: TrainConfig) -> Fold:
         )
     part = max(2 * len(cells.classes), round(config.validation_fraction * count))
     validation = draw(cells, chosen, part, np.random.default_rng([config.seed, seed, 1]))
-    return Fold(np.setdiff1d(chosen, validation), validation, test)
+    fold = Fold(np.setdiff1d(chosen, validation), validation, test)
+    check_sides(cells, fold, f"--cells {count} are too few: give more")
+    return fold
 
 
 def probe(trainer: Trainer, before: Before, cells: Cells, fold: Fold) -> np.ndarray:

@@ -30,8 +30,12 @@ class InputError(ValueError):
     """What the user gave is wrong: the text holds the rule, the value with its unit and the remedy."""
 
 
-class UnstableSimulation(RuntimeError):
+class Unstable(ArithmeticError):
     """The numbers left the range in which the method holds; the text says where, when and what to change."""
+
+
+class UnstableSimulation(Unstable):
+    """A simulation that is `Unstable`."""
 
 
 _OS_REMEDIES = {
@@ -75,7 +79,7 @@ def run_command(main: Callable[[list[str]], int], argv: list[str] | None = None)
     except InputError as error:
         say(f"error: {error}")
         code = Exit.BAD_INPUT
-    except UnstableSimulation as error:
+    except Unstable as error:
         say(f"unstable: {error}")
         code = Exit.UNSTABLE
     except OSError as error:
