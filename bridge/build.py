@@ -191,7 +191,7 @@ def _row(trace: Trace, run: Path, views: Mapping[str, View | None]) -> dict[str,
     from sim.features import compute_features
 
     config = trace.config
-    features = compute_features(trace.samples, config.channel.constriction_length)
+    features = compute_features(trace.samples, config.channel.constriction_length, config.channel.next_entry)
     return {
         "cell_id": f"{config.name}-{config.digest()}",
         "source": "simulated",

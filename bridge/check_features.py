@@ -96,6 +96,7 @@ def _unit(dataset: Dataset, name: str, values: np.ndarray) -> list[Finding]:
     splits = dataset.table["split"].astype(str).to_numpy()
     for split in ("", *unique(splits)):
         part = values[splits == split] if split else values
+        part = part[np.isfinite(part)]
         if len(part) > 2 and (part >= 0).all() and (part <= 1).all() and 0 in part and 1 in part:
             what = f"{name}: {split or 'all cells'} from exactly 0 to exactly 1: min-max scaled, the scale is lost"
             return [Finding("warning", "scale-lost", what, (), remedy)]

@@ -181,6 +181,8 @@ def _check(arguments: Arguments) -> None:
         raise InputError(f"--crop = {arguments.crop} px: choose 8 to 1024")
     if arguments.detections is not None and len(arguments.sources) > 1:
         raise InputError("--detections belong to one recording; ingest recordings one by one")
+    if arguments.times is not None and len(arguments.sources) > 1:
+        raise InputError("--times belong to one recording; ingest recordings one by one")
 
 
 def _read_recording(path: Path, arguments: Arguments, on_progress: Callable[[float, str], None]) -> Dataset:

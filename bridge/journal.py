@@ -126,7 +126,7 @@ class Overlay(io.RawIOBase):
             with replacing(_journal(path)) as part:
                 part.write_bytes(_packed(self._pages))
             _apply(self._raw, self._pages)
-            _journal(path).unlink()
+            _journal(path).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -140,12 +140,12 @@ def appending(path: Path) -> Iterator[Overlay]:
     OSError
         If it cannot be written.
     """
-    recover(path)
     with path.open("r+b") as raw:
         try:
             fcntl.flock(raw, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InputError(f"{path}: another process has it open; wait until it is done") from None
+        _finish(raw, path)
         end = _stored_end(raw)
         raw.truncate(end)
         overlay = Overlay(raw, end)
@@ -153,27 +153,39 @@ def appending(path: Path) -> Iterator[Overlay]:
             yield overlay
             overlay.commit(path)
         except BaseException:
-            with contextlib.suppress(OSError):
-                raw.truncate(end)
+            # With its journal in place an append is decided, and whoever opens the file next brings it to its end.
+            if not _journal(path).is_file():
+                with contextlib.suppress(OSError):
+                    raw.truncate(end)
             raise
 
 
 def recover(path: Path) -> None:
     """Bring an append to its end that was interrupted after all was decided; drop one that was not.
 
+    The journal of a process that is at work is left to it.
+
     Raises
     ------
     OSError
         If the file needs it and cannot be written.
     """
-    journal = _journal(path)
-    if not journal.is_file():
+    if not _journal(path).is_file():
         return
-    pages = _unpacked(journal.read_bytes())
-    if pages:
-        with path.open("r+b") as raw:
-            _apply(raw, pages)
-    journal.unlink()
+    with path.open("r+b") as raw:
+        try:
+            fcntl.flock(raw, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        _finish(raw, path)
+
+
+def _finish(raw: IO[bytes], path: Path) -> None:
+    """Apply the journal of a locked file, if there is a whole one, and remove it."""
+    journal = _journal(path)
+    if journal.is_file():
+        _apply(raw, _unpacked(journal.read_bytes()))
+        journal.unlink(missing_ok=True)
 
 
 def _journal(path: Path) -> Path:

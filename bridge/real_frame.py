@@ -54,7 +54,7 @@ def read_frame(picture: np.ndarray, pixel_size: float, depth: float) -> RealFram
     DatasetError
         If it shows no channel with a constriction.
     """
-    grey = _without_rim(picture.astype(np.float32) / (257 if picture.dtype == np.uint16 else 1))
+    grey = _without_rim(picture.astype(np.float32) * np.float32(255 / _white(picture)))
     walls = find_walls(grey, pixel_size)
     noise, noise_blur = _noise(grey, walls)
     grey = _straightened(grey, (walls.upper + walls.lower) / 2)
@@ -68,6 +68,12 @@ def read_frame(picture: np.ndarray, pixel_size: float, depth: float) -> RealFram
     channel = ChannelConfig(kind="constriction", depth=depth, **known, **ends)
     grid = Grid(-entry * pixel_size, -centre * pixel_size, pixel_size, (grey.shape[0], grey.shape[1]))
     return RealFrame(grey, grid, channel, noise, noise_blur)
+
+
+def _white(picture: np.ndarray) -> int:
+    """Return the grey value of a full pixel: of the fewest bits that cameras have and that hold the picture."""
+    bits = next(bits for bits in (8, 10, 12, 14, 16) if int(picture.max()) < 2**bits)
+    return 2**bits - 1
 
 
 def _without_rim(grey: np.ndarray) -> np.ndarray:

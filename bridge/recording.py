@@ -238,7 +238,7 @@ def _moments(trace: Mapping[str, np.ndarray], track: Track, end: float) -> dict[
     """Return the frames that show the moments `bridge.views.moment` speaks of."""
     front, x = trace["front_x"], trace["x"]
     round_ = np.flatnonzero((front <= 0) & (np.abs(trace["di"]) <= UNDEFORMED + 0.01))
-    ahead = round_ if round_.size else np.flatnonzero(front <= 0)
+    ahead = round_ if round_.size else np.flatnonzero(front <= 0)[:1]
     squeezed = np.flatnonzero((x >= 0) & (x <= end) & (front <= end))
     shown = {}
     if ahead.size:
@@ -260,7 +260,7 @@ def _crops(
     for i, cell in enumerate(cells):
         for view, frame in cell.views.items():
             wanted.setdefault(frame, []).append((i, VIEWS.index(view)))
-    edge = max(8, round(FIELD / recorder.pixel_size))
+    edge = edge_of(recorder.pixel_size)
     images = masks = np.zeros((len(cells), len(VIEWS), _SIZE, _SIZE), np.uint8)
     masks, present = np.zeros_like(images), np.zeros(images.shape[:2], bool)
     for number, frame in enumerate(clip):
@@ -277,6 +277,11 @@ def _crops(
             masks[i, j] = np.where(inside >= 0.5, 255, 0)
             present[i, j] = True
     return images, masks, present
+
+
+def edge_of(pixel_size: float) -> int:
+    """Return how many pixels of the camera (m each) a crop of `FIELD` spans."""
+    return max(8, round(FIELD / pixel_size))
 
 
 def _dataset(
@@ -302,7 +307,8 @@ def _dataset(
         row |= {"group": recorder.group or path.stem, "split": "", "fold": -1}
         row |= {name: np.nan if value is None else value for name, value in cell.features.items()}
         row |= {"frames": len(cell.track.frames), "frames_in_constriction": int(inside.sum())}
-        rows.append(row | {"diameter": 2 * float(np.sqrt(area / np.pi)), "pixel_size": FIELD / _SIZE})
+        pixel_size = edge_of(recorder.pixel_size) * recorder.pixel_size / _SIZE
+        rows.append(row | {"diameter": 2 * float(np.sqrt(area / np.pi)), "pixel_size": pixel_size})
     units = {name: feature.unit for name, feature in FEATURES.items()} | {"pixel_size": "m"}
     units |= {name: unit for name, (unit, _) in CELL_COLUMNS.items()}
     descriptions = {name: f"{feature.definition} ({feature.source})" for name, feature in FEATURES.items()}

@@ -130,6 +130,20 @@ def _check(arguments: Arguments, microscope: Microscope) -> None:
             )
     if arguments.out and arguments.video and arguments.out.with_suffix("") == arguments.video.with_suffix(""):
         raise InputError("--out and --video: their truth would have the same name; choose different ones")
+    for path in (arguments.out, arguments.video):
+        if path and arguments.match is None and _is_dataset(path.with_suffix(".h5")):
+            raise InputError(
+                f"{path}: its truth would replace the dataset {path.with_suffix('.h5')}; choose another name"
+            )
+
+
+def _is_dataset(path: Path) -> bool:
+    import h5py
+
+    if not (path.is_file() and h5py.is_hdf5(path)):
+        return False
+    with h5py.File(path, "r") as file:
+        return "table" in file
 
 
 def _write_picture(

@@ -58,7 +58,8 @@ class Truth:
         ``/outlines/points[start[i]:start[i + 1]]``, x and y in m, with ``/outlines/start``.
         """
         columns = {name: np.array([row[name] for row in self._rows]) for name in TRUTH}
-        with replacing(path.with_suffix(".h5")) as part, new_hdf5(part) as file:
+        # By name: with_suffix would take "film-0.5bar" for "film-0" with an ending.
+        with replacing(path.with_name(f"{path.name}.h5")) as part, new_hdf5(part) as file:
             for name, value in about.items():
                 file.attrs[name] = value
             group = file.create_group("truth", track_order=True)
@@ -79,4 +80,4 @@ class Truth:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow([name + _SUFFIX.get(unit, f"_{unit}") for name, (unit, _) in TRUTH.items()])
         writer.writerows([[f"{row[name]:.9g}" for name in TRUTH] for row in self._rows])
-        write_text(path.with_suffix(".csv"), text.getvalue())
+        write_text(path.with_name(f"{path.name}.csv"), text.getvalue())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -156,8 +157,10 @@ class Clip:
             frame = _mean_of_bytes(frame) if frame.dtype == np.uint8 else frame[..., :3].mean(axis=2)
         if frame.ndim != 2 or frame.dtype.kind not in "uif":
             raise DatasetError(f"{self.path}: frames {frame.dtype} {frame.shape} are no pictures")
-        wide = frame.dtype.itemsize > 1 and float(frame.max()) > 255
-        return np.clip(frame, 0, 65535).astype(np.uint16 if wide else np.uint8)
+        if frame.dtype.kind == "f" and 0 < float(frame.max()) <= 1:
+            raise DatasetError(f"{self.path}: grey values of 0 … 1; write them as whole numbers of 8 or 16 bits")
+        # By the file's type, not by what a frame holds: all frames of a recording have one scale.
+        return np.clip(frame, 0, 65535).astype(np.uint8 if frame.dtype.itemsize == 1 else np.uint16)
 
 
 def _mean_of_bytes(frame: np.ndarray) -> np.ndarray:
@@ -191,4 +194,11 @@ def is_recording(path: Path) -> bool:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in _PICTURES)
+    pictures = [p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in _PICTURES]
+    return sorted(pictures, key=lambda path: in_order(path.name))
+
+
+def in_order(name: str) -> tuple[list[str], list[int], str]:
+    """Return a key by which names are sorted as people number them: frame_2 before frame_10."""
+    parts = re.split(r"([0-9]+)", name)
+    return parts[::2], [int(number) for number in parts[1::2]], name

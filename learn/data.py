@@ -270,7 +270,7 @@ def check_units(cells: Cells, expected: Sequence[str], whose: str) -> None:
     DatasetError
         If one is not.
     """
-    known = np.isfinite(cells.features).any(axis=0)
+    known = np.atleast_1d(np.isfinite(cells.features).any(axis=0))
     for name, unit, trained, any_value in zip(cells.names, cells.units, expected, known, strict=True):
         if any_value and unit != trained:
             raise DatasetError(f"{whose}: {name} is in {unit!r}, the model was trained on {trained!r}; convert it")
@@ -282,7 +282,7 @@ def _scale_notes(datasets: list[Dataset], names: list[str], config: TrainConfig)
     sizes = {}
     for name, data in zip(names, datasets, strict=True):
         for size in np.unique(data.table["pixel_size"]) if "pixel_size" in data.table else [np.nan]:
-            sizes.setdefault(None if np.isnan(size) else float(size), name)
+            sizes.setdefault(None if np.isnan(size) else float(f"{size:.6g}"), name)
     if len(sizes) == 1:
         return ()
     listed = ", ".join(f"{'unknown' if size is None else f'{size:g} m'} in {name}" for size, name in sizes.items())

@@ -129,6 +129,11 @@ class ChannelConfig(Section):
         return self.constriction_length + self.exit_taper + self.spacing + self.entry_taper
 
     @property
+    def next_entry(self) -> float | None:
+        """Entry plane of a second constriction (m), if there is one."""
+        return self.period if self.count > 1 else None
+
+    @property
     def length(self) -> float:
         """Length of the whole channel (m)."""
         return self.x_end - self.x_start

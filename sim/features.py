@@ -78,7 +78,9 @@ def crossing_time(time: np.ndarray, x: np.ndarray, plane: float) -> float | None
     return float(time[i] + weight * (time[i + 1] - time[i]))
 
 
-def compute_features(trace: Mapping[str, np.ndarray], constriction_length: float) -> dict[str, float | None]:
+def compute_features(
+    trace: Mapping[str, np.ndarray], constriction_length: float, next_entry: float | None = None
+) -> dict[str, float | None]:
     """Return every feature of `FEATURES` for one cell.
 
     Parameters
@@ -88,6 +90,8 @@ def compute_features(trace: Mapping[str, np.ndarray], constriction_length: float
         time increasing.
     constriction_length
         Length of the constriction in m; its exit plane.
+    next_entry
+        Entry plane of a second constriction in m, if there is one: what happens there is no feature of the first.
     """
     time, x, di = trace["time"], trace["x"], trace["di"]
     entry, exit_ = crossing_time(time, x, 0.0), crossing_time(time, x, constriction_length)
@@ -97,10 +101,13 @@ def compute_features(trace: Mapping[str, np.ndarray], constriction_length: float
     rear_in = crossing_time(time, trace["rear_x"], 0.0)
     rear_out = crossing_time(time, trace["rear_x"], constriction_length)
     inside = (x >= 0.0) & (x <= constriction_length)
-    deformation = _deformation_rate(time, di, front_in)
-    recovery = _recovery_rate(time, di, front_out)
+    again = None if next_entry is None else crossing_time(time, trace["front_x"], next_entry)
+    first = slice(None) if again is None else time < again
+    deformation = _deformation_rate(time[first], di[first], front_in)
+    recovery = _recovery_rate(time[first], di[first], front_out) if front_in is not None else None
     both = None if deformation is None or recovery is None else (deformation + recovery) / 2
-    passed = exit_ is not None
+    # A recording may begin with a cell half way through, whose maxima it does not show.
+    passed = entry is not None and exit_ is not None
     return {
         "deformation_index": float(di[inside].max()) if passed and inside.any() else None,
         "deformation_index_mid": _at(time, di, middle),

@@ -37,17 +37,25 @@ class FieldKeeper:
 
     def __init__(self, folder: Path, every: int) -> None:
         self.folder, self.every = folder, every
+        self._needed: set[str] = set()
 
     def follow(self, times: Sequence[float], model: Model, state: State) -> None:
-        """Keep the field of now, the last of the snapshots' `times` (s), if it is its turn; drop what is not wanted."""
+        """Keep the field of now, the last of the snapshots' `times` (s), if it is its turn.
+
+        What is not wanted any more is dropped, but for what a run that goes on from the last checkpoint would want.
+        """
         wanted = self._wanted(times, model.flight.units.dt)
         if len(times) % self.every == 1 % self.every:
             self.folder.mkdir(parents=True, exist_ok=True)
             with replacing(self.folder / wanted[-1]) as part, part.open("wb") as stream:
                 np.save(stream, sample(model, state), allow_pickle=False)
         for path in self.folder.glob("*.npy"):
-            if path.name not in wanted:
+            if path.name not in wanted and path.name not in self._needed:
                 path.unlink()
+
+    def checkpointed(self, times: Sequence[float], dt: float) -> None:
+        """Take note that a checkpoint with the snapshots' `times` (s) has been written."""
+        self._needed = set(self._wanted(times, dt))
 
     def check(self, times: Sequence[float], dt: float) -> None:
         """Raise an `InputError` where the field of a snapshot is not there."""
@@ -57,6 +65,7 @@ class FieldKeeper:
                     f"{self.folder / name}: the fields of a run that was cut off are gone; "
                     "remove the checkpoint beside that folder and run it again"
                 )
+        self.checkpointed(times, dt)
 
     def _wanted(self, times: Sequence[float], dt: float) -> list[str]:
         return [_name(time, dt) for time in times[:: self.every]]

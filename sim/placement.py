@@ -72,6 +72,11 @@ def check_lattice(config: SimulationConfig) -> None:
             f"numerics.wall_range = {numerics.wall_range:g} m is less than one lattice spacing "
             f"(numerics.dx = {numerics.dx:g} m): raise it to {numerics.dx:g} m, or refine dx"
         )
+    if numerics.wall_range >= config.channel.gap / 2:
+        raise ConfigError(
+            f"numerics.wall_range = {numerics.wall_range:g} m reaches across the gap of {config.channel.gap:g} m: "
+            f"lower it, to {numerics.dx:g} m at least"
+        )
 
 
 def section(config: SimulationConfig, number: int) -> str:

@@ -55,7 +55,9 @@ def empty_flow(config: SimulationConfig, channel: Channel) -> tuple[float, float
         return 0.0, fluid.shear_rate * geometry.gap / 2
     resistance = fluid.viscosity * float(section_resistance(config, channel.heights()).sum()) * channel.dx
     if fluid.mean_velocity or fluid.flow_rate:
-        velocity = fluid.mean_velocity or float(fluid.flow_rate or 0.0) / (geometry.gap * geometry.depth)
+        # In 2-D the area of the gap is per metre of depth, a flow rate that of the whole channel.
+        area = gap_area(config) * (geometry.depth if config.numerics.dimension == 2 else 1.0)
+        velocity = fluid.mean_velocity or float(fluid.flow_rate or 0.0) / area
         return velocity * gap_area(config) * resistance, velocity
     drop = fluid.pressure_drop or float(fluid.body_force or 0.0) * geometry.length
     return drop, drop / resistance / gap_area(config)

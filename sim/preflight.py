@@ -284,8 +284,10 @@ def _real_reynolds(config: SimulationConfig, value: float, drop: float) -> Check
     """Check that inertia matters little in the flow as it is, without the inertia scale."""
     text = f"{value:.3g} in the real gap (≤ {MAX_REAL_REYNOLDS:g}: inertia is scaled, and must not matter)"
     remedies = {}
-    if config.fluid.pressure_drop is not None and value > 0:
-        remedies["fluid.pressure_drop"] = _floor(0.95 * drop * MAX_REAL_REYNOLDS / value)
+    for name in ("pressure_drop", "mean_velocity", "flow_rate", "body_force"):
+        given = getattr(config.fluid, name)
+        if given is not None and value > 0:  # Re grows in proportion to each of them
+            remedies[f"fluid.{name}"] = _floor(0.95 * given * MAX_REAL_REYNOLDS / value)
     return Check("real Reynolds number", text, value <= MAX_REAL_REYNOLDS, remedies)
 
 

@@ -69,9 +69,8 @@ class Recorder:
         self.path, self.path_time = path, transit_time(config, channel, self.gap_velocity, path)
         expected = model.flight.numbers["predicted_steps"] / self.steps_per_sample
         self.snapshot_stride = max(1, round(expected / config.output.snapshots))
-        self.stuck_samples = int(
-            STUCK_TRANSITS * config.channel.constriction_length / self.gap_velocity / (self.steps_per_sample * units.dt)
-        )
+        patience = STUCK_TRANSITS * config.channel.constriction_length / self.gap_velocity
+        self.stuck_samples = max(1, int(patience / (self.steps_per_sample * units.dt)))
 
     @property
     def count(self) -> int:

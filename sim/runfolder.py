@@ -148,7 +148,8 @@ def trace_name(number: int) -> str:
 
 
 def _values(trace: Trace) -> dict[str, float | None]:
-    return compute_features(trace.samples, trace.config.channel.constriction_length)
+    channel = trace.config.channel
+    return compute_features(trace.samples, channel.constriction_length, channel.next_entry)
 
 
 def _features(trace: Trace) -> dict[str, Any]:

@@ -231,6 +231,8 @@ def simulate(
     while not over:
         if checkpoint is not None and time.monotonic() - written > model.config.output.checkpoint_every:
             write_checkpoint(checkpoint, model, state, recorder)
+            if keeper is not None:
+                keeper.checkpointed(recorder.snapshot_times, model.flight.units.dt)
             written = time.monotonic()
         slip = _advance_to_sample(model, state, recorder.steps_per_sample)
         _check(model, state, recorder.count)

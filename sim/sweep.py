@@ -119,14 +119,17 @@ def _cases(options: argparse.Namespace) -> list[Case]:
     rows: list[dict[str, str]] = [{}]
     if options.rows:
         rows = design.read_rows(options.rows)
+        rows = [row | {"preset": _absolute(row["preset"])} if "preset" in row else row for row in rows]
     elif options.population:
         rows = _population(options)
-    elif options.lhs or options.sobol:
+    elif options.lhs is not None or options.sobol is not None:
         ranges = [design.parse_range(words) for words in options.range]
-        kind, count = ("lhs", options.lhs) if options.lhs else ("sobol", options.sobol)
+        kind, count = ("lhs", options.lhs) if options.lhs is not None else ("sobol", options.sobol)
         rows = design.sample_rows(kind, count, ranges, options.design_seed)
     elif not axes and not options.presets:
         return []
+    if options.range and options.lhs is None and options.sobol is None:
+        raise InputError(f"--range {options.range[0]}: say how many points are drawn, --lhs N or --sobol N")
     own = all("preset" in row for row in rows) and bool(rows)
     if own and options.presets:
         raise InputError(f"{options.presets[0]}: the rows name their presets themselves; leave it out")

@@ -114,11 +114,12 @@ def _file(module: str) -> Path | None:
 
 
 def digest(case: Case) -> str:
-    """Return 16 hex digits of all that a result depends on: parameters, the code it uses, the reference numbers."""
+    """Return 16 hex digits of all that a result depends on: parameters, code, presets, reference numbers."""
     from sim.config import PHYSICS_VERSION
 
     content = hashlib.sha256(json.dumps([PHYSICS_VERSION, case.function, dict(case.parameters)], default=str).encode())
-    for path in [*sources(f"sim.cases.{case.module}"), *sorted((ROOT / "reference").glob("*.csv"))]:
+    tables = [*sorted((ROOT / "reference").glob("*.csv")), *sorted((ROOT / "configs").glob("*.toml"))]
+    for path in [*sources(f"sim.cases.{case.module}"), *tables]:
         content.update(path.read_bytes())
     return content.hexdigest()[:16]
 

@@ -95,6 +95,7 @@ def _compute(tolerance: float, controller: Controller | None, fluid: Fluid, driv
             )
         residual = float(np.linalg.norm(velocity - before, axis=1).max() / largest)
         if residual < tolerance:
+            drive.integral = drive.force  # as one that reads this flow from the cache will have it
             return
         first = first or residual
         done = float(np.clip(np.log(first / residual) / np.log(first / tolerance), 0, 1)) if first > residual else 0.0

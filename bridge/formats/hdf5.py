@@ -48,6 +48,8 @@ def refused(path: Path, what: str, remedy: str) -> Iterator[None]:
         raise
     except _FAILURES as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
+        if "unable to lock file" in reason:
+            raise DatasetError(f"{path}: another process is writing to it; wait until it is done") from error
         raise DatasetError(f"{path}: not a readable {what} ({reason}); {remedy}") from error
 
 

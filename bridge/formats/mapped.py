@@ -43,22 +43,30 @@ class _Table:
         layout = column_map.file
         self.path, self._decimal = path, layout.decimal
         self._missing = {*_MISSING, *(word.strip().lower() for word in layout.missing)}
+        self._absent = {float(plain) for plain in map(self._plain, self._missing) if NUMBER.fullmatch(plain)}
         self._header, self._rows = split_rows(path, read_text(path, layout.encoding), layout.separator)
         self.count = len(self._rows)
 
     def words(self, name: str) -> list[str]:
+        words = self._written(name)
+        plain = [self._plain(word) for word in words]
+        return [new if NUMBER.fullmatch(new) else old for new, old in zip(plain, words, strict=True)]
+
+    def _written(self, name: str) -> list[str]:
         place = self._header.index(_known(self.path, "column", name, self._header))
-        words = [row[place].strip() for _, row in self._rows]
-        if self._decimal == ",":
-            plain = [word.replace(",", ".", 1) for word in words]
-            words = [new if NUMBER.fullmatch(new) else old for new, old in zip(plain, words, strict=True)]
-        return words
+        return [row[place].strip() for _, row in self._rows]
+
+    def _plain(self, word: str) -> str:
+        """Return a number with the decimal point that Python reads; with a decimal comma a point is none."""
+        return word if self._decimal == "." else word.replace(".", "?").replace(",", ".", 1)
 
     def numbers(self, name: str) -> np.ndarray:
         values = np.empty(self.count)
-        for i, word in enumerate(self.words(name)):
-            missing = word.lower() in self._missing
-            values[i] = math.nan if missing else float(word) if NUMBER.fullmatch(word) else math.inf
+        for i, word in enumerate(self._written(name)):
+            plain = self._plain(word)
+            values[i] = float(plain) if NUMBER.fullmatch(plain) else math.inf
+            if word.lower() in self._missing or values[i] in self._absent:
+                values[i] = math.nan
             if math.isinf(values[i]):
                 raise DatasetError(
                     f"{self.path}: row {self._rows[i][0]}: {name} = {word!r} is no number with the decimal sign "

@@ -67,7 +67,12 @@ def read_miml(folder: Path, classes: Sequence[str] = ()) -> Dataset:
     units: dict[str, str] = {}
     for path in tables:
         table = read_table(path, classes, FEATURES)
-        units |= {column.name: column.unit for column in table.columns if column.unit}
+        for column in table.columns:
+            if column.unit and units.setdefault(column.name, column.unit) != column.unit:
+                raise DatasetError(
+                    f"{path}: row 1: {column.header!r} is in {column.unit!r}, in another table of {folder} in "
+                    f"{units[column.name]!r}; bring both to one unit"
+                )
         part = re.sub(r"_data$", "", path.stem, flags=re.IGNORECASE)
         crops = next((p for p in folder.iterdir() if p.is_dir() and p.name.lower() == part.lower()), folder)
         for cell in table.cells:
@@ -209,7 +214,7 @@ def stack_pictures(pictures: dict[str, dict[str, np.ndarray]]) -> tuple[np.ndarr
 def _scales(frame: pd.DataFrame, units: dict[str, str]) -> dict[str, str]:
     """Return the units of features that state none and lie within 0 … 1: somebody has scaled them."""
     unstated = [name for name in units if units[name] == UNKNOWN]
-    return {name: SCALE_LOST for name in unstated if frame[name].between(0, 1).all()}
+    return {name: SCALE_LOST for name in unstated if frame[name].dropna().between(0, 1).all()}
 
 
 def _side_car(folder: Path) -> dict[str, str]:

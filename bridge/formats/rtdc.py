@@ -138,14 +138,16 @@ def _cut(events: Events, pixel: float, crop: int | None) -> tuple[np.ndarray, np
     images = np.zeros((events.count, 1, edge, edge), data.dtype)
     masks = np.zeros(images.shape, np.uint8) if masked else None
     measured = {name: np.full(events.count, np.nan) for name in OUTLINE if masked}
-    scale = events.number("imaging:pixel size")
-    along = events.scalar("pos_x") / scale if "pos_x" in events.arrays else np.full(events.count, np.nan)
+    down, along = (_place(events, name, pixel) for name in ("pos_y", "pos_x"))
     for start in range(0, events.count, _BLOCK):
         stop = min(start + _BLOCK, events.count)
         block = events.rows("image", start, stop)
         shapes = events.rows("mask", start, stop) != 0 if masked else None
         for i in range(start, stop):
-            middle = (height / 2, along[i] if 0 <= along[i] < width else width / 2)
+            middle = (
+                down[i] if 0 <= down[i] < height else height / 2,
+                along[i] if 0 <= along[i] < width else width / 2,
+            )
             if shapes is not None and masks is not None and shapes[i - start].any():
                 shape = shapes[i - start]
                 middle = _middle(shape)
@@ -155,6 +157,13 @@ def _cut(events: Events, pixel: float, crop: int | None) -> tuple[np.ndarray, np
             images[i, 0] = _window(block[i - start], middle, edge, "edge")
     known = {name: values for name, values in measured.items() if not np.isnan(values).all()}
     return images, masks, known
+
+
+def _place(events: Events, name: str, pixel: float) -> np.ndarray:
+    """Return a position of the events (events,) in pixels from the frame's edge; in files a pixel's middle is whole."""
+    if name not in events.arrays:
+        return np.full(events.count, np.nan)
+    return events.scalar(name) / (1e6 * pixel) + 0.5
 
 
 def _whole(events: Events, crop: int | None) -> np.ndarray:

@@ -110,7 +110,8 @@ def _settings(dataset: Dataset) -> dict[str, Any]:
     settings = dict(_UNKNOWN)
     for key, (column, factor) in _FROM_COLUMNS.items():
         values = np.unique(dataset.table[column].to_numpy(float)) if column in dataset.table else np.array([])
-        values = values[~np.isnan(values)]
+        # To six digits: two ways to compute one size differ in the last bit.
+        values = np.unique([float(f"{value:.6g}") for value in values[~np.isnan(values)]])
         if key == "imaging:pixel size" and len(values) > 1:
             listed = ", ".join(f"{1e6 * value:g}" for value in values[:4])
             raise DatasetError(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bridge.formats.text import read_text, split_rows
+from bridge.formats.units import parse_unit
 from bridge.records import DatasetError
 
 SCALE_LOST = "1 (min-max, scale lost)"
@@ -38,8 +39,10 @@ _UNITS = {
     "frames": ("frame", 1.0),
     "mm_per_s": ("m/s", 1e-3),
     "um_per_ms": ("m/s", 1e-3),
+    "um_per_s": ("m/s", 1e-6),
     "m_per_s": ("m/s", 1.0),
     "ms": ("s", 1e-3),
+    "us": ("s", 1e-6),
     "s": ("s", 1.0),
 }
 """Endings of a column's name, longest first: unit, and the factor into it."""
@@ -151,12 +154,19 @@ def read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 def _column(header: str) -> Column:
     text = re.sub(r"\s*[\[(](.+?)[\])]\s*$", lambda match: "_" + match[1].replace("/", "_per_"), header.strip())
     text = re.sub(r"[^a-z0-9]+", "_", text.replace("µ", "u").lower()).strip("_")
+    bracket = re.fullmatch(r"(.+?)\s*[\[(](.+?)[\])]\s*", header.strip())
     for ending, (unit, factor) in _UNITS.items():
         base = text.removesuffix(f"_{ending}")
         name = _canonical(base)
         if base != text and name not in (None, *_TEXT):
             return Column(header, str(name), unit, factor)
     name = _canonical(text)
+    base = _canonical(re.sub(r"[^a-z0-9]+", "", bracket[1].lower())) if bracket else None
+    if name is None and bracket and base not in (None, *_TEXT):
+        try:
+            return Column(header, str(base), *parse_unit(bracket[2]))
+        except DatasetError as error:
+            raise DatasetError(f"column {header!r}: {error}") from None
     if name is None:
         return Column(header, text or header, "", 1.0)
     unit = "" if name in _TEXT else "1" if name == "deformation_index" else UNKNOWN

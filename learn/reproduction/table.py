@@ -23,8 +23,8 @@ def judged(place: Place, measured: bool) -> list[Row]:
     real = read_dataset(place.dataset("measured")) if measured else None
     rows = rows_squeeze.rows_of_squeeze(place)
     rows += rows_cells.rows_of_cells(flat, SIMULATED)
-    own = (None, MEASURED) if real is None else (real.table, MEASURED, real.units)
-    rows += rows_cells.rows_of_cells(*own)
+    units = rows_cells.SI if real is None else real.units
+    rows += rows_cells.rows_of_cells(None if real is None else real.table, MEASURED, units)
     for name, source in (("baselines-simulated", SIMULATED), ("baselines-measured", MEASURED)):
         report = rows_models.report_of(place, name)
         columns = None if report is None else report["correlation"]

@@ -123,7 +123,10 @@ class Design:
             If a parameter is missing or unknown, or the cell lies outside of the design; with the ranges.
         """
         ranges = "; ".join(item.describe() for item in self.inputs)
-        self._check_names(values, ranges)
+        self.check_held(values)
+        missing = [name for name in self.names if name not in values]
+        if missing:
+            raise InputError(f"--{missing[0]} is missing; the emulator asks for {ranges}")
         for item in self.inputs:
             item.require(values[item.name])
         point = self.scale(values)
@@ -136,7 +139,14 @@ class Design:
             )
         return point[0]
 
-    def _check_names(self, values: Mapping[str, float], ranges: str) -> None:
+    def check_held(self, values: Mapping[str, float]) -> None:
+        """Check that each value is of a parameter, or the one that the sweep held.
+
+        Raises
+        ------
+        InputError
+            If one is not.
+        """
         for name, value in values.items():
             if name in self.fixed:
                 held = self.fixed[name]
@@ -144,10 +154,8 @@ class Design:
                     continue
                 raise InputError(f"{name} = {value:g}: the sweep held it at {held}; leave it out, or sweep it")
             if name not in self.names:
+                ranges = "; ".join(item.describe() for item in self.inputs)
                 raise InputError(f"{name} is no parameter of this emulator; there are {ranges}")
-        missing = [name for name in self.names if name not in values]
-        if missing:
-            raise InputError(f"--{missing[0]} is missing; the emulator asks for {ranges}")
 
 
 def make_design(
@@ -178,7 +186,8 @@ def make_design(
             raise InputError(f"the runs differ in {name} ({found}): an emulator needs one; make one sweep for each")
     distinct = {name: _distinct(table, name) for name in table if name.startswith((*SECTIONS, "numerics."))}
     columns = {name: values[0] for name, values in distinct.items() if len(values) == 1 and values[0] is not None}
-    same = {**(constants or {}), **columns}
+    held = {name: value for name, value in (constants or {}).items() if len(distinct.get(name, [])) < 2}
+    same = {**held, **columns}
     varying = _varying(table, flat=same.get("numerics.dimension") == 2)
     wrong = [name for name in over if name not in varying]
     if wrong:

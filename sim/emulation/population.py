@@ -48,20 +48,22 @@ class Cells:
     values
         Parameters and features of each cell (N,), in SI.
     weight
-        Probability of coming through (N,), zero outside of the design.
+        Probability of lying in the design and coming through (N,).
+    share
+        Probability of lying in the design (N,).
     cut
         Share of the population that lies outside of the design.
     """
 
     values: Mapping[str, np.ndarray]
     weight: np.ndarray
+    share: np.ndarray
     cut: float
 
     @property
     def stuck(self) -> float:
         """Return the share of the cells within the design that do not come through."""
-        inside = self.weight > 0
-        return float(1 - self.weight[inside].mean()) if inside.any() else 1.0
+        return float(1 - self.weight.sum() / self.share.sum()) if self.share.any() else 1.0
 
     @property
     def lost(self) -> float:
@@ -138,7 +140,8 @@ def draw_cells(
     wanted = [name for name in emulator.surfaces if features is None or name in features]
     found = {name: emulator.surfaces[name].restore(emulator.surfaces[name].mean(points)) for name in wanted}
     cut = 1 - float(kept * np.mean(kept_each * inside))
-    return Cells(columns | found, emulator.exit.probability(points) * inside, cut)
+    share = kept_each * inside
+    return Cells(columns | found, emulator.exit.probability(points) * share, share, cut)
 
 
 def _truncated(probability: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

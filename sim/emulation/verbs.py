@@ -186,9 +186,7 @@ def inverse(options: argparse.Namespace, values: dict[str, Value]) -> dict[str, 
     emulator = store.read_emulator(options.emulator)
     observed = {name: value for name, value in values.items() if name in FEATURES}
     known = {name: value for name, value in values.items() if name not in FEATURES}
-    for name in known:
-        if name not in emulator.design.names:
-            emulator.design.require({name: known[name].value})  # says why not
+    emulator.design.check_held({name: value.value for name, value in known.items()})
     known = {name: value for name, value in known.items() if name in emulator.design.names}
     notes: list[str] = []
     if options.trace is None:

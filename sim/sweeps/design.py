@@ -171,6 +171,12 @@ def sample_rows(
 
     if not ranges:
         raise InputError(f"--{kind} {count}: say what is varied, --range FIELD=LOW:HIGH[:log]")
+    if count < 1:
+        raise InputError(f"--{kind} {count}: at least one point is needed")
+    names = [name for name, *_ in ranges]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise InputError(f"--range {twice}: stated twice; leave one out")
     if kind == "sobol" and count & (count - 1):
         power = 1 << count.bit_length()
         raise InputError(f"--sobol {count}: must be a power of two, else it is not balanced: {power // 2} or {power}")

@@ -88,8 +88,9 @@ def _draw_families(
 ) -> None:
     """Draw DI(x) and v(x) of cells that differ in one parameter, and as little as may be in the others."""
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import LogNorm
+    from matplotlib.colors import LogNorm, Normalize
 
+    passed = passed.dropna(subset=[name])
     label, factor = _label(name)
     shown = _family(passed, name, [other for other in varied if other != name])
     values = factor * shown[name].to_numpy(float)
@@ -100,7 +101,9 @@ def _draw_families(
         panels[0].text(0.5, 0.5, "no cell has passed", transform=panels[0].transAxes, ha="center")
         return
     low, high = values.min(), values.max()
-    colours = ScalarMappable(LogNorm(low, high) if low < high else LogNorm(0.9 * low, 1.1 * low), "viridis")
+    if low == high:
+        low, high = 0.9 * low, 1.1 * high or 1.0
+    colours = ScalarMappable(LogNorm(low, high) if low > 0 else Normalize(low, high), "viridis")
     for run, value in zip(shown["run"], values, strict=True):
         x, di, velocity, length = _curves(folder / run)
         for axes, y in zip(panels, (di, 1e3 * velocity), strict=True):
@@ -108,7 +111,8 @@ def _draw_families(
     for axes in panels:
         axes.axvspan(0, 1e6 * length, color="#eeeeee", lw=0, zorder=0)
     bar = figure.colorbar(colours, ax=panels, label=label, pad=0.01, aspect=40)
-    _plain_ticks(bar.ax.yaxis, *colours.get_clim())
+    if low > 0:
+        _plain_ticks(bar.ax.yaxis, low, high)
     others = _others(shown, [other for other in varied if other != name])
     panels[0].set_title(f"{len(shown)} cells{f' of {others}' if others else ''}", fontsize=9)
 

@@ -77,7 +77,9 @@ class Law(Section):
             raise ValueError(f"law {self.law} takes {wanted}{' (and min, max)' if cuts else ''}, not {sorted(given)}")
         if self.min is not None and self.max is not None and self.min >= self.max:
             raise ValueError(f"min = {self.min:g} must be below max = {self.max:g}")
-        if (self.law == "loguniform" and (self.min or 0) <= 0) or (self.law == "lognormal" and (self.mean or 1) <= 0):
+        if (self.law == "loguniform" and (self.min or 0) <= 0) or (
+            self.law == "lognormal" and self.mean is not None and self.mean <= 0
+        ):
             raise ValueError(f"law {self.law} is of positive numbers")
         return self
 
@@ -134,9 +136,11 @@ def draw(source: str) -> Drawn:
     """
     values = _read(source)
     seed, classes = values.pop("seed", 0), values.pop("class", None)
-    if values or not isinstance(seed, int) or not isinstance(classes, list) or not classes:
+    whole = isinstance(seed, int) and seed >= 0
+    listed = isinstance(classes, list) and classes and all(isinstance(one, dict) for one in classes)
+    if values or not whole or not listed:
         raise InputError(
-            f"{source}: holds seed (an integer) and one [[class]] or more; not {', '.join(values) or 'this'}"
+            f"{source}: holds seed (an integer from 0) and one [[class]] or more; not {', '.join(values) or 'this'}"
         )
     drawn = Drawn([], [])
     for number, content in enumerate(classes):
@@ -176,7 +180,8 @@ def _parse_class(content: Any, where: str) -> tuple[_ClassHead, dict[str, Law], 
         if isinstance(value, dict):
             laws[name] = _validated(Law, value, f"{where}: {name}")
         else:
-            fixed[name] = value if isinstance(value, str) else repr(value)
+            # As on a command line: a list is written with commas.
+            fixed[name] = value if isinstance(value, str) else repr(value).strip("[]").replace(" ", "")
     return head, laws, fixed
 
 

@@ -68,6 +68,9 @@ def trends(table: pd.DataFrame) -> list[Trend]:
     """
     cells = cast("pd.DataFrame", table[table["outcome"].isin(CAME_THROUGH)]).dropna(subset=list(EXPECTED))
     names = [name for name in POWERS if name in cells and len(set(cells[name])) > 1]
+    odd = next((name for name in names if not (cells[name].to_numpy(float) > 0).all()), None)
+    if odd:
+        raise InputError(f"{odd} is zero or not stated for some runs: a power law needs one number above zero for each")
     if len(cells) < LEAST or "cell.ks" not in names:
         raise InputError(f"{len(cells)} cells that came through: a check needs {LEAST}, and cell.ks must differ")
     columns = [np.ones(len(cells)), *(np.log(cells[name].to_numpy(float)) for name in names)]

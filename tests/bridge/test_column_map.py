@@ -67,6 +67,7 @@ def test_table_by_a_map(tmp_path, name):
         (ROWS.replace("\t", "|"), "", "utf-8-sig"),
         ("dose t   V\n0 1.5  2\n .1 nan 3\n0.05 9 9\n", "", "utf-8"),
         ("# dose\tt\tV\t\n# in words\t\n0 \t1.5\t2\n0.1\t -9\t3\n0.05\t9\t9\n\n", 'missing = ["-9"]', "utf-8"),
+        ("dose;t;V\n0;1,5;2\n0,1;-999,0;3\n0,05;9;9\n", 'decimal = ","\nmissing = ["-999"]', "utf-8"),
         (ROWS, 'encoding = "utf-16"', "utf-16"),
         (ROWS, 'encoding = "latin-1"', "latin-1"),
         (ROWS.replace("\n", "\r\n"), 'separator = "tab"', "utf-8"),
@@ -87,6 +88,7 @@ def test_other_separators_encodings_and_decimal_signs(tmp_path, text, layout, en
         (ROWS.replace("V", "W"), "no column 'V'"),
         (ROWS.replace("1.5", "1,5"), r"row 2: t = '1,5' is no number with the decimal sign '\.'; correct it, or state"),
         (ROWS.replace("1.5", "fast"), "row 2: t = 'fast' is no number"),
+        (ROWS.replace("1.5", "1.500,5"), "row 2: t = '1.500,5' is no number"),
         (ROWS.replace("1.5", "1e999"), "row 2: t = '1e999' is no number"),
         (ROWS.replace("\t1.5", ""), "row 2: 2 fields where the header has 3, separated by tab"),
         ("", "empty"),
@@ -307,3 +309,9 @@ def test_constrictions_of_other_files_of_the_same_source(shared, tmp_path):
     (contours,) = raw.glob("Strain/RTDC/*contours*")
     with pytest.raises(DatasetError, match="fields where the header has"):
         read_source(contours, column_map=read_column_map(a_map(tmp_path, text)))
+
+
+def test_points_are_no_decimal_signs_where_commas_are(tmp_path):
+    path = a_map(tmp_path, f"[file]\ndecimal = ','\n{PLAIN}")
+    with pytest.raises(DatasetError, match=r"t = '1\.234' is no number with the decimal sign ','"):
+        read_mapped(table(tmp_path, "dose;t;V\n0;1.234;2\n0,1;2;3\n"), read_column_map(path))

@@ -113,6 +113,10 @@ def write_table(tmp_path, text):
         ("Max Velocity (mm/s)", "max_velocity", "m/s", 2e-3),
         ("transition_time_s", "transition_time", "s", 2.0),
         ("Transition Time [ms]", "transition_time", "s", 2e-3),
+        ("Transition Time (µs)", "transition_time", "s", 2e-6),
+        ("transition_time_us", "transition_time", "s", 2e-6),
+        ("Max Velocity (cm/s)", "max_velocity", "m/s", 2e-2),
+        ("Max Velocity (µm/s)", "max_velocity", "m/s", 2e-6),
         ("DI", "deformation_index", "1", 2.0),
     ],
 )
@@ -152,3 +156,25 @@ def test_unknown_columns_keep_their_name_and_empty_values_are_missing(tmp_path):
 def test_bad_table_is_refused(tmp_path, text, message):
     with pytest.raises(DatasetError, match=message):
         read_csv(write_table(tmp_path, text))
+
+
+def test_a_unit_that_is_none_is_refused_and_not_lost(tmp_path):
+    with pytest.raises(DatasetError, match=r"column 'Max Velocity \(knots\)': unit 'knots'"):
+        read_table(write_table(tmp_path, "cell_id,label,Max Velocity (knots)\na,x,2\n"))
+
+
+def test_tables_of_one_folder_in_two_units_are_refused(tmp_path):
+    folder = make_folder(tmp_path / "demo")
+    text = (folder / "train_data.csv").read_text().replace("T8_Day2", "T8_Day3").replace("T4_Day1", "T4_Day3")
+    (folder / "val_data.csv").write_text(text.replace("Max Velocity", "Max Velocity (m/s)"))
+    (folder / "Val").mkdir()
+    for path in (folder / "Train").iterdir():
+        name = path.name.replace("T8_Day2", "T8_Day3").replace("T4_Day1", "T4_Day3")
+        (folder / "Val" / name).write_bytes(path.read_bytes())
+    with pytest.raises(DatasetError, match=r"'Max Velocity \(m/s\)' is in 'm/s', in another table"):
+        read_miml(folder)
+
+
+def test_a_missing_value_does_not_hide_a_lost_scale(tmp_path):
+    rows = [*ROWS, "T8_Day2_Cell3_Firstcrop.png,T8,,0.5,0.1"]
+    assert read_miml(make_folder(tmp_path / "demo", rows)).units["max_velocity"] == SCALE_LOST

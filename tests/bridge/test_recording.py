@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tifffile
 from bridge_runs import UM, circle, make_config, make_trace
 from films import errors, film_of, record, true_features
 
@@ -346,3 +347,20 @@ def test_a_recording_without_constriction_or_cells_says_so(tmp_path):
         read_recording(folder, Recorder(PIXEL, 1e4))
     with pytest.raises(DatasetError, match="no cell moves through the view in 12 frames"):
         read_recording(folder, Recorder(PIXEL, 1e4, constriction=(50.0, 100.0)))
+
+
+def test_frames_are_in_the_order_of_their_numbers_and_of_one_depth(tmp_path):
+    from PIL import Image
+
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number in range(12):
+        Image.fromarray(np.full((4, 6), 10 * number, np.uint8)).save(folder / f"frame_{number}.png")
+    assert [int(frame[0, 0]) for frame in Clip(folder)] == [10 * number for number in range(12)]
+    stack = np.full((3, 4, 6), 60, np.uint16)
+    stack[1, 0, 0] = 3000
+    tifffile.imwrite(tmp_path / "deep.tif", stack, photometric="minisblack")
+    assert {frame.dtype for frame in Clip(tmp_path / "deep.tif")} == {np.dtype(np.uint16)}
+    tifffile.imwrite(tmp_path / "float.tif", stack.astype(np.float32) / 4095, photometric="minisblack")
+    with pytest.raises(DatasetError, match="grey values of 0 … 1"):
+        list(Clip(tmp_path / "float.tif"))

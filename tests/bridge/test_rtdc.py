@@ -387,3 +387,16 @@ def test_measurements_of_others_are_read_as_dclab_reads_them(shared, tmp_path, n
     add_scores(path, target, {"abc": np.zeros(len(data))})
     shutil.copy(path, tmp_path / path.name)
     assert len(read_rtdc(target)) == counts[0]
+
+
+def test_without_masks_events_are_cut_out_at_their_positions(tmp_path):
+    masks = ellipses()
+    middle = np.array([np.argwhere(mask).mean(axis=0) for mask in masks])  # of pixels' indices, as files have them
+    places = {"pos_y": middle[:, 0] * PIXEL, "pos_x": middle[:, 1] * PIXEL}
+    path = write_rtdc(tmp_path / "a.rtdc", mask=None, **places)
+    for change in ({}, {"pixel_size": PIXEL * 1e-6}):
+        if change:
+            with h5py.File(path, "r+") as file:
+                del file.attrs["imaging:pixel size"]
+        for picture in read_rtdc(path, crop=32, **change).images[:, 0]:
+            assert abs(np.argwhere(picture < 120).mean(axis=0) - 15.5).max() < 0.8

@@ -151,7 +151,7 @@ if {moment!r} == "applying":
         apply(raw, dict(list(pages.items())[:1]))
         die()
     journal._apply = half
-if {moment!r} == "cleaning": Path.unlink = lambda path, missing_ok=False: missing_ok or die()
+if {moment!r} == "cleaning": Path.unlink = lambda path, missing_ok=False: die() if path.suffix == ".journal" else None
 with add_to_dataset(Path({path!r})) as writer:
     writer.append(more("n"))
     if {moment!r} == "writing": die()
@@ -308,3 +308,37 @@ def test_a_hundred_thousand_cells_are_never_in_memory_at_once(tmp_path):
     assert found["write"] < 150
     assert found["check"] < 350
     assert found["append_s"] < 0.1 * found["write_s"]
+
+
+def test_an_append_interrupted_after_it_was_decided_is_brought_to_its_end(tmp_path, monkeypatch):
+    path = tmp_path / "a.h5"
+    write_dataset(path, example())
+    apply, calls = journal._apply, []
+
+    def interrupted(raw, pages):
+        calls.append(0)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        apply(raw, pages)
+
+    monkeypatch.setattr(journal, "_apply", interrupted)
+    with pytest.raises(KeyboardInterrupt), add_to_dataset(path) as writer:
+        writer.append(more("n"))
+    assert len(read_dataset(path)) == 6
+
+
+def test_a_reader_leaves_the_journal_of_a_writer_at_work_alone(tmp_path, monkeypatch):
+    path = tmp_path / "a.h5"
+    write_dataset(path, example())
+    apply = journal._apply
+
+    def looked_at(raw, pages):
+        with pytest.raises(DatasetError, match="another process is writing to it"):
+            read_dataset(path)
+        apply(raw, pages)
+
+    monkeypatch.setattr(journal, "_apply", looked_at)
+    with add_to_dataset(path) as writer:
+        writer.append(more("n"))
+    assert len(read_dataset(path)) == 6
+    assert not (tmp_path / ".a.h5.journal").exists()

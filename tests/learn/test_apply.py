@@ -12,9 +12,10 @@ from bridge.command import run_command
 from bridge.formats.miml_csv import write_miml
 from bridge.formats.rtdc import read_rtdc
 from bridge.ingest import read_source
-from bridge.records import write_dataset
+from bridge.records import DatasetError, write_dataset
 from learn.apply import main, score_names
 from learn.checkpoint import ModelError
+from learn.data import load_cells
 from learn.model import open_model
 
 
@@ -98,6 +99,33 @@ def test_model_of_aligned_datasets_asks_whose_scale_the_cells_have(tmp_path, sav
     assert "trained on real, sim; name one" in fails(capsys, "w", "real.h5", "--out", "p.csv")
     assert main(["w", "real.h5", "--out", "p.csv", "--aligned-as", "real", "--quiet", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["accuracy"] > 0.9
+    assert "in 's', the model was trained on 'frame'" in fails(
+        capsys, "w", "sim.h5", "--out", "q.csv", "--aligned-as", "real"
+    )
+
+
+def test_aligned_datasets_of_one_name_are_refused(tmp_path, save, dataset, configure):
+    paths = []
+    for seed, folder in enumerate(("a", "b")):
+        (tmp_path / folder).mkdir()
+        paths.append(tmp_path / folder / "cells.h5")
+        write_dataset(paths[-1], dataset(count=20, seed=seed))
+    assert len(load_cells(paths, configure())) == 40
+    with pytest.raises(DatasetError, match="told apart by their files' names"):
+        load_cells(paths, configure(align="rank"))
+
+
+def test_a_model_with_masks_reads_what_lacks_a_feature(tmp_path, save, dataset, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    save()
+    words = ["features_only", "--dataset", "cells.h5", "--workdir", "w", "--masks", "--folds", "1", "--epochs", "3"]
+    assert learn.run.main([*words, "--quiet"]) == 0
+    film = dataset(count=20, seed=1)
+    write_dataset("bare.h5", dataclasses.replace(film, table=film.table.drop(columns="max_velocity")))
+    assert main(["w", "bare.h5", "--out", "p.csv", "--quiet"]) == 0
+    assert len(table(tmp_path / "p.csv")) == 20
+    write_dataset("film.h5", dataclasses.replace(film, units={**film.units, "transition_time": "frame"}))
+    assert "in 'frame', the model was trained on 's'" in fails(capsys, "w", "film.h5", "--out", "p.csv")
 
 
 def test_tampered_and_foreign_models_are_refused(trained, capsys):

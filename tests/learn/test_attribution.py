@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from learn.attribution import Network, first_maps, grad_cam, shares
+from learn.attribution import Network, _log_odds, first_maps, grad_cam, shares
 from learn.models import flatten, initialise
 from learn.trainer import Trainer
 
@@ -87,3 +87,10 @@ def test_a_branch_that_is_the_same_for_all_cells_has_no_share(network):
     found = shares(one, same_features, images, np.arange(6), np.random.default_rng(0))
     np.testing.assert_allclose(found["mechanics"], 0, atol=1e-4)
     assert np.abs(found["picture"]).max() > 1e-2
+
+
+def test_log_odds_of_sure_cells_grow_with_the_logits():
+    gaps = np.array([1.0, 15.0, 17.0, 40.0], np.float32)
+    found = np.asarray(_log_odds(jnp.asarray(np.stack([gaps, np.zeros(4), np.full(4, -100.0)], axis=1))))
+    np.testing.assert_allclose(found[:, 0], gaps, rtol=1e-5)
+    np.testing.assert_allclose(found[:, 1], -gaps, rtol=1e-5)

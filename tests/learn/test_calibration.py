@@ -24,6 +24,13 @@ def test_temperature_undoes_what_made_the_model_too_sure(boldness):
         assert calibration_error(labels, bold) > 0.05
 
 
+def test_a_model_that_is_always_right_is_not_made_sure_without_bound():
+    chances = np.linspace(0.70, 0.98, 16)
+    fitted = Calibration.fit(np.zeros(16, int), np.stack([chances, 1 - chances], axis=1))
+    assert 0.3 < fitted.temperature < 2
+    assert fitted.apply(np.array([[0.6, 0.4]]))[0, 0] < 0.85
+
+
 def test_calibration_error_by_hand():
     # Two cells at 0.95 of which one is right, two at 0.65 both right: (2 * 0.45 + 2 * 0.35) / 4.
     chances = np.array([[0.95, 0.05], [0.95, 0.05], [0.35, 0.65], [0.35, 0.65]])

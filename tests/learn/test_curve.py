@@ -79,16 +79,16 @@ def test_a_pretrained_model_is_gone_on_from_with_its_last_layer(pair, configure)
     config = configure(epochs=30)
     cells = load_cells(pair, config)
     trainer = Trainer(config, 2)
-    before = pretrained(cells, trainer)
+    before = pretrained(cells, config)
     start = flatten(trainer.start(5, before.weights, before.last).parameters)
     assert all(start[name].tobytes() == before.weights[name].tobytes() for name in start)
     # It has seen none but simulated cells.
     features = np.where(cells.simulated[:, None], cells.features, 9.0)
-    again = pretrained(dataclasses.replace(cells, features=features), trainer)
+    again = pretrained(dataclasses.replace(cells, features=features), config)
     assert all(again.weights[name].tobytes() == array.tobytes() for name, array in before.weights.items())
     groups = np.where(np.isin(np.arange(len(cells)), [0, 150]), "day 1", cells.groups)
     with pytest.raises(DatasetError, match="'day 1' stands in both kinds"):
-        pretrained(dataclasses.replace(cells, groups=groups), trainer)
+        pretrained(dataclasses.replace(cells, groups=groups), config)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,7 @@ def test_a_pretrained_model_is_gone_on_from_with_its_last_layer(pair, configure)
     [
         (["--dataset", "real.h5"], "no --synthetic dataset given"),
         (["--dataset", "real.h5", "--synthetic", "sim.h5", "--sizes", "3"], "from 4 cells upwards"),
+        (["--dataset", "real.h5", "--synthetic", "sim.h5", "--sizes", "4"], "--sizes 4 is too few: give more"),
         (["--dataset", "real.h5", "--synthetic", "sim.h5", "--sizes", "500"], "500 cells to train on are asked for"),
         (["--dataset", "real.h5", "--synthetic", "sim.h5", "--resamples", "1"], "at least two, better ten"),
     ],
@@ -107,3 +108,26 @@ def test_bad_input_leaves_nothing(tmp_path, pair, monkeypatch, capsys, words, ex
     assert caught.value.code == 2
     assert expected in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
+
+
+def test_weights_of_pretraining_are_those_of_the_simulated_datasets(pair, configure, monkeypatch):
+    seen = []
+    monkeypatch.setattr("learn.train.train_fold", lambda trainer, *rest: seen.append(trainer.config.weights) or 1 / 0)
+    config = configure(weights=(1.0, 0.1))
+    with pytest.raises(ZeroDivisionError):
+        pretrained(load_cells(pair, config), config)
+    assert seen == [(0.1,)]
+
+
+def test_the_datasets_own_test_is_left_alone_unless_asked_for(pair, configure):
+    cells = load_cells(pair, configure())
+    own = np.flatnonzero(~cells.simulated)
+    split = np.array(["train"] * len(cells), dtype=object)
+    split[own[:10]] = "test"
+    cells = dataclasses.replace(cells, split=split)
+    used = {}
+    for which in ("dataset", "new"):
+        drawn = [draw_fold(cells, 8, turn, configure(split=which)) for turn in range(5)]
+        used[which] = {row for chosen, fold in drawn for row in (*chosen, *fold.validation, *fold.test)}
+    assert not used["dataset"] & set(own[:10])
+    assert used["new"] & set(own[:10])

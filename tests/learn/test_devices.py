@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from bridge.command import InputError
+from learn.experiment import _trainer
 from learn.trainer import Trainer
 
 SCRIPT = """
@@ -68,3 +69,8 @@ def test_loss_on_four_devices_is_that_on_one(save, configure, preset):
 def test_more_devices_than_there_are_are_refused(configure):
     with pytest.raises(InputError, match="--devices 64: this machine has"):
         Trainer(configure(), 2, 64)
+
+
+def test_steps_that_devices_cannot_share_are_refused(configure):
+    with pytest.raises(InputError, match="--devices 3 cannot share 16 cells of a step"):
+        _trainer(configure(), 2, 3)

@@ -9,7 +9,7 @@ from bridge.records import DatasetError
 from learn.batches import cell_weights, stage_rows, step_size
 from learn.checkpoint import load_model, save_model
 from learn.data import load_cells
-from learn.folds import split_cells
+from learn.folds import resampled, split_cells
 from learn.scaling import Scaler
 from learn.train import train_fold
 from learn.trainer import Trainer
@@ -186,3 +186,14 @@ def test_labels_that_differ_in_case_are_one_class(pair, configure, dataset, save
     assert cells.classes == ("HCT116", "WBC")
     assert np.bincount(cells.labels).tolist() == [60, 60]
     assert load_cells([real], configure(classes=("wbc", "hct116"))).classes == ("wbc", "hct116")
+
+
+def test_simulated_cells_that_always_train_are_not_resampled(pair, configure):
+    config = configure(folds=3, align="rank")
+    cells = load_cells(pair, config)
+    real = int((~cells.simulated).sum())
+    for fold in split_cells(cells, config).folds:
+        assert resampled(cells, fold) == real - len(fold.test)
+    config = configure(folds=3, align="rank", held_out="all")
+    fold = split_cells(cells, config).folds[0]
+    assert resampled(cells, fold) == len(cells) - len(fold.test)

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 
 import learn.run
 from bridge.command import run_command
+from bridge.records import DatasetError
 from learn.data import load_cells
 from learn.folds import split_cells
 from learn.models import flatten
@@ -72,3 +74,17 @@ def test_bad_input_leaves_nothing(tmp_path, save, monkeypatch, capsys, words, ex
     assert caught.value.code == 2
     assert expected in capsys.readouterr().err
     assert not (tmp_path / "t").exists()
+
+
+def test_cells_in_other_units_are_refused(tmp_path, save, dataset, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    save(count=40)
+    words = ["features_only", "--dataset", "cells.h5", "--workdir", "w", "--folds", "1", "--epochs", "2", "--quiet"]
+    assert learn.run.main(words) == 0
+    film = dataset(count=40, seed=1)
+    save(dataclasses.replace(film, units={**film.units, "max_velocity": "px/frame"}), name="film.h5")
+    with pytest.raises(DatasetError, match="in 'px/frame', the model was trained on 'm/s'"):
+        main(["w", "--dataset", "film.h5", "--out", "t", "--cells", "16"])
+    save(film, name="new.h5")
+    with pytest.raises(DatasetError, match="--cells 4 are too few"):
+        main(["w", "--dataset", "new.h5", "--out", "t", "--cells", "4"])

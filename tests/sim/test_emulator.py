@@ -181,6 +181,12 @@ def test_what_a_design_takes_up():
     assert [item.log for item in flat.inputs] == [True, False]
     assert flat.fixed == {"fluid.pressure_drop": 3e3, "channel.gap": 5e-6}
     np.testing.assert_allclose(flat.inputs[0].scale(flat.inputs[0].unscale([0, 0.3, 1])), [0, 0.3, 1], atol=1e-12)
+    # What varies and is left out is not held, whatever the first run has.
+    part = make_design(table, {}, ["cell.ks"], constants={"cell.start_y": -1e-6, "channel.gap": 5e-6})
+    assert part.fixed == {"fluid.pressure_drop": 3e3, "channel.gap": 5e-6}
+    part.check_held({"fluid.pressure_drop": 3e3, "cell.ks": 1e-3})
+    with pytest.raises(InputError, match="the sweep held it at 3000"):
+        part.check_held({"fluid.pressure_drop": 4e3})
     with pytest.raises(InputError, match=r"fluid\.pressure_drop does not vary"):
         make_design(table, {}, ["fluid.pressure_drop"])
 

@@ -58,3 +58,25 @@ def test_crossing_is_linear_between_samples():
 def test_the_index_is_signed():
     assert deformation_index(3.0, 1.0) == 0.5
     assert deformation_index(1.0, 3.0) == -0.5
+
+
+def test_maxima_of_a_cell_that_was_half_way_through_are_not_known():
+    trace = passage()
+    seen = trace["x"] > 10
+    f = compute_features({name: values[seen] for name, values in trace.items()}, LENGTH)
+    for name in ("transition_time", "max_velocity", "deformation_index", "recovery_rate"):
+        assert f[name] is None, name
+    assert f["deformation_index_mid"] == pytest.approx(0.7)
+
+
+def test_a_second_constriction_changes_no_feature_of_the_first():
+    trace = passage(samples=4001)
+    trace["time"] = np.linspace(0, 80, 4001)
+    trace["x"] = -20 + 2 * trace["time"]
+    trace["di"] = np.interp(trace["x"], [-20, -5, 5, 25, 35, 70, 80, 100, 110], [0, 0, 0.7, 0.7, 0.1, 0.1, 0.9, 0.9, 0])
+    trace |= {"rear_x": trace["x"] - 5, "front_x": trace["x"] + 5, "di_ellipse": trace["di"]}
+    f = compute_features(trace, LENGTH, 75.0)
+    assert f["deformation_index"] == pytest.approx(0.7)
+    assert f["deformation_rate"] == pytest.approx(0.14, rel=1e-2)
+    assert f["recovery_rate"] is None  # it was not round again before the next one
+    assert compute_features(trace, LENGTH)["deformation_rate"] < 0.05

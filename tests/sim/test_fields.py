@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -14,7 +15,7 @@ from tiny import TINY
 
 from sim.command import InputError
 from sim.config import SimulationConfig
-from sim.fields import sample
+from sim.fields import FieldKeeper, sample
 from sim.runfolder import checkpoint_path, fields_path, write_run
 from sim.simulation import build, init, simulate
 
@@ -114,6 +115,21 @@ def test_a_slow_run_keeps_every_second_field_too(small, tmp_path):
     kept = sorted(int(path.stem) for path in (tmp_path / "kept").glob("*.npy"))
     assert kept == [round(time / dt) for time in trace.snapshot_time[::2]]
     assert len(kept) < 4
+
+
+def test_a_run_killed_after_it_was_thinned_finds_the_fields_of_its_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr("sim.fields.sample", lambda model, state: np.zeros(3))
+    model = SimpleNamespace(flight=SimpleNamespace(units=SimpleNamespace(dt=1.0)))
+    keeper, times = FieldKeeper(tmp_path / "kept", 1), []
+    for time_ in range(6):
+        times.append(float(time_))
+        keeper.follow(times, model, None)
+    keeper.checkpointed(times, 1.0)
+    keeper.follow([*times[::2], 6.0], model, None)  # thinned
+    FieldKeeper(tmp_path / "kept", 1).check(times, 1.0)
+    keeper.checkpointed([*times[::2], 6.0], 1.0)
+    keeper.follow([*times[::2], 6.0, 8.0], model, None)
+    assert sorted(int(path.stem) for path in (tmp_path / "kept").glob("*.npy")) == [0, 2, 4, 6, 8]
 
 
 @pytest.mark.slow

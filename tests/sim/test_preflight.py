@@ -57,6 +57,7 @@ def test_numbers_scale_as_said():
         ({"cell__start_x": -34e-6}, ["does not lie within the channel"]),
         ({"cell__start_y": 8e-6}, ["of a wall"]),
         ({"numerics__wall_range": 0.2e-6}, ["wall_range", "one lattice spacing", "raise it to 3.25e-07 m"]),
+        ({"numerics__wall_range": 3e-6}, ["wall_range", "reaches across the gap of 5.2e-06 m", "lower it"]),
     ],
 )
 def test_geometry_that_cannot_work_is_refused(overrides, words):

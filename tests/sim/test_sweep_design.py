@@ -106,3 +106,10 @@ def test_no_field_is_set_twice():
         cross(["hct116"], [{}], [parse_values("cell.ks=1,2")] * 2)
     with pytest.raises(InputError, match="coarser"):
         cross(["hct116"], [{}], [parse_axis("cell.ks=1:2:2000"), parse_axis("cell.kb=1:2:2000")])
+
+
+def test_random_designs_of_nothing_or_of_one_field_twice():
+    with pytest.raises(InputError, match="at least one point"):
+        sample_rows("lhs", 0, [parse_range("cell.ks=1:2")], 0)
+    with pytest.raises(InputError, match=r"--range cell\.ks: stated twice"):
+        sample_rows("lhs", 4, [parse_range("cell.ks=1:2"), parse_range("cell.ks=3:4")], 0)

@@ -104,6 +104,9 @@ def test_the_same_file_gives_the_same_cells_and_classes_do_not_depend_on_each_ot
         (HEAD + '[class.cell]\nks = { law = "multiple", of = "cell.kb", factor = 2.0 }', "no distribution of its own"),
         (HEAD + 'correlations = [["cell.ks", "cell.kb", 0.5]]', "no distribution of its own"),
         ("[[class", "not valid TOML"),
+        ("class = ['a']", "one [[class]] or more"),
+        ("seed = -1\n[[class]]\npreset = 'wbc'\ncells = 1", "from 0"),
+        (HEAD + '[class.cell]\nks = { law = "lognormal", mean = 0.0, sd = 1.0 }', "positive numbers"),
     ],
 )
 def test_a_wrong_population_is_one_message(tmp_path, text, told):
@@ -130,3 +133,10 @@ def test_those_that_ship_can_be_drawn(name):
     assert len(population.rows) >= 200
     for row in population.rows[:: len(population.rows) // 10]:
         load_config(row["preset"], "quick", {key: value for key, value in row.items() if key != "preset"})
+
+
+def test_lists_are_as_on_a_command_line(tmp_path):
+    text = "[[class]]\npreset = 'hct116'\ncells = 1\n[class.cell]\norientation = [10.0, 20.0, 30.0]\n"
+    (row,) = drawn(tmp_path, text).rows
+    fields = {name: value for name, value in row.items() if name != "preset"}
+    assert load_config("hct116", "smoke", fields).cell.orientation == (10.0, 20.0, 30.0)

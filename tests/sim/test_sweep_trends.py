@@ -66,3 +66,11 @@ def test_too_few_cells_and_one_stiffness_are_refused():
         trends(cells(10))
     with pytest.raises(InputError, match="must differ"):
         trends(cells().assign(**{"cell.ks": 1e-2}))
+
+
+def test_a_power_law_needs_numbers_above_zero():
+    for odd in (0.0, np.nan):
+        table = cells()
+        table["cell.kb"] = np.where(np.arange(len(table)) < 5, odd, 1e-16 * (1 + np.arange(len(table))))
+        with pytest.raises(InputError, match=r"cell\.kb is zero or not stated for some runs"):
+            trends(table)
