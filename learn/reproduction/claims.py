@@ -20,7 +20,7 @@ TEXT_ONLY = "the paper shows a picture of this and prints no number"
 LEAST_CELLS = 20
 """Cells of a class, or of a test, below which nothing is judged."""
 WIDEST = 0.2
-"""Widest 95 % interval of a score or a correlation that is judged; a wider one would agree with anything."""
+"""Widest 95 % interval of a score or a correlation that can hold; a wider one would agree with anything."""
 
 ACCURACY = {"NN": 0.8874, "CNN": 0.906, "MIML": 0.972, "MIML with DI rate": 0.983}
 """Figs. 4, 5f and 6a; 97.2 % is 98.3 % less the gain of 1.07 points that section 2.4 states."""
@@ -72,35 +72,44 @@ class Claim:
 
     def at_least(self, printed: float, found: Mapping[str, Any], cells: int, digits: int = 3) -> Row:
         """Judge a score: it holds if the printed figure lies within our interval or below it."""
-        if (why := _blunt(found, cells)) is not None:
-            return self.without(why, shown(found, digits))
-        if found["high"] >= printed:
-            return self._row(shown(found, digits), "holds", "printed figure within or below our interval")
-        short = f"{100 * (printed - found['value']):.1f} points below the printed figure, the whole interval lies below"
-        return self._row(shown(found, digits), "falls short", short)
+        ours = shown(found, digits)
+        if (why := _untold(found, cells)) is not None:
+            return self.without(why, ours)
+        if found["high"] < printed:
+            short = (
+                f"{100 * (printed - found['value']):.1f} points below the printed figure, the whole interval lies below"
+            )
+            return self._row(ours, "falls short", short)
+        if (why := _blunt(found)) is not None:
+            return self.without(why, ours)
+        return self._row(ours, "holds", "printed figure within or below our interval")
 
     def within(
         self, printed: float, found: Mapping[str, Any], cells: int, digits: int = 3, widest: float = WIDEST
     ) -> Row:
         """Judge a number: it holds if the printed one lies within our interval."""
-        if (why := _blunt(found, cells, widest)) is not None:
-            return self.without(why, shown(found, digits))
-        if found["low"] <= printed <= found["high"]:
-            return self._row(shown(found, digits), "holds", "printed figure within our interval")
-        apart = f"{found['value'] - printed:+.{digits}f}".replace("-", "−")
-        off = f"off by {apart}, the printed figure lies outside our interval"
-        return self._row(shown(found, digits), "falls short", off)
+        ours = shown(found, digits)
+        if (why := _untold(found, cells)) is not None:
+            return self.without(why, ours)
+        if not found["low"] <= printed <= found["high"]:
+            apart = f"{found['value'] - printed:+.{digits}f}".replace("-", "−")
+            return self._row(ours, "falls short", f"off by {apart}, the printed figure lies outside our interval")
+        if (why := _blunt(found, widest)) is not None:
+            return self.without(why, ours)
+        return self._row(ours, "holds", "printed figure within our interval")
 
     def gain(self, printed: float, found: Mapping[str, Any], cells: int) -> Row:
         """Judge a difference of paired scores: it holds if our interval is above 0 and reaches the printed figure."""
         ours = points(found)
-        if (why := _blunt(found, cells)) is not None:
+        if (why := _untold(found, cells)) is not None:
             return self.without(why, ours)
         if found["high"] < printed:
             why = f"{100 * (printed - found['value']):.1f} points below the printed gain, the whole interval lies below"
             return self._row(ours, "falls short", why)
         if found["low"] <= 0:
             return self.without("our interval holds both no gain and the printed one", ours)
+        if (why := _blunt(found)) is not None:
+            return self.without(why, ours)
         return self._row(ours, "holds", "our interval is above 0 and reaches the printed gain")
 
     def says(self, ours: str, holds: bool, denied: bool, rule: str, cells: int = LEAST_CELLS) -> Row:
@@ -123,16 +132,22 @@ class Claim:
         return Row(self.figure, self.text, self.source, self.paper, ours, verdict, why)
 
 
-def _blunt(found: Mapping[str, Any], cells: int, widest: float = WIDEST) -> str | None:
-    """Return why an interval judges nothing, or None."""
+def _untold(found: Mapping[str, Any], cells: int) -> str | None:
+    """Return why a number is not judged at all, or None."""
     if cells < LEAST_CELLS:
         return f"{cells} cells are too few"
     low, high = found.get("low"), found.get("high")
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
         return "no interval"
-    if high - low > widest:
-        return f"the interval is {high - low:.2g} wide; one wider than {widest:g} would agree with anything"
     return None
+
+
+def _blunt(found: Mapping[str, Any], widest: float = WIDEST) -> str | None:
+    """Return why an interval that holds the printed figure says nothing, or None."""
+    width = found["high"] - found["low"]
+    return (
+        f"the interval is {width:.2g} wide; one wider than {widest:g} agrees with anything" if width > widest else None
+    )
 
 
 def shown(found: Mapping[str, Any], digits: int = 3) -> str:

@@ -73,6 +73,9 @@ def test_what_can_tell_nothing_is_not_judged():
     for judge in (CLAIM.at_least, CLAIM.within):
         row = judge(0.94, wide, 100)
         assert (row.verdict, "wide" in row.why) == ("cannot be compared", True)
+        # But it may well exclude a figure.
+        assert judge(0.99, wide, 100).verdict == "falls short"
+    assert CLAIM.gain(0.08, {"value": -0.1, "low": -0.2, "high": 0.07}, 80).verdict == "falls short"
     assert CLAIM.within(0.9, {"value": 0.9}, 100).verdict == "cannot be compared"
     assert CLAIM.says("no", False, True, "rule").verdict == "falls short"
     assert CLAIM.says("no", False, False, "rule").verdict == "cannot be compared"
