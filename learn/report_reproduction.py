@@ -7,17 +7,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+from scipy.stats import mannwhitneyu
+
 from bridge.command import InputError, software
+from bridge.records import read_dataset
 from bridge.runs import CAME_THROUGH, read_run, shipped_population, shipped_preset
 from learn.report_page import Cell, Fact, Figure, Page, Player, Section, Table, Text, cell, made_by
 from learn.report_results import figures_of
 from learn.report_squeeze import animation, moments, pictures, traces
 from learn.reproduction import figures
 from learn.reproduction.claims import CONTROL, MEASURED, SIMULATED, shown
+from learn.reproduction.datasets import FEATURES
 from learn.reproduction.plan import COMMANDS, FACTS, PLAN, ROWS
 from learn.reproduction.rows_cells import where
 from learn.reproduction.rows_models import SPLITS, scores
-from learn.reproduction.scales import CLASSES, DEVELOPMENT, TEST
+from learn.reproduction.scales import CLASSES, DEVELOPMENT, PAIR, TEST
 from learn.reproduction.steps import Place
 
 _MARKS = {"holds": "good", "falls short": "bad", "fitted": "fitted", "cannot be compared": ""}
@@ -65,7 +71,7 @@ def reproduction_page(folder: Path) -> Page:
     place = Place(folder)
     controls = [row for row in rows if row["source"] == CONTROL]
     sections = [
-        Section("Claims", [_claims(title, keys, rows) for title, keys in _GROUPS.items()]),
+        Section("Claims", [*(_claims(title, keys, rows) for title, keys in _GROUPS.items()), _apart(place)]),
         Section("Controls", [*figures.accuracies(place), _controls(controls)]),
         Section("A squeeze", _squeeze(place)),
         Section("Stiffness", figures.stiffness(place)),
@@ -145,6 +151,37 @@ def _judged(row: Mapping[str, str] | None) -> list[Cell]:
     if row is None:
         return [Cell("", ""), Cell("", "")]
     return [cell(row["ours"]), Cell(row["verdict"], row["verdict"], _MARKS[row["verdict"]], row["why"])]
+
+
+def _apart(place: Place) -> Table:
+    """Return how far the classes lie apart in each feature, which bounds every accuracy from features."""
+    cells = pd.read_csv(place.out / "cells.csv")
+    tables = {"simulated cells": where(cells, cells["kind"] != "solid")}
+    if place.dataset("measured").is_file():
+        tables["measured cells"] = read_dataset(place.dataset("measured")).table
+    lines = []
+    for name in FEATURES:
+        line = [cell(name.replace("_", " "))]
+        for table in tables.values():
+            one, other = (where(table, table["label"] == label)[name].to_numpy(float) for label in PAIR)
+            ratio = np.median(other) / np.median(one)
+            line += [cell(f"{separation(one, other):.2f}"), cell(f"{ratio:.3g}")]
+        lines.append(line)
+    columns = ["feature"]
+    for name in tables:
+        columns += [f"{name}: AUC", "median of wbc over that of hct116"]
+    title = (
+        "Why accuracies are what they are: how well one feature alone tells hct116 from wbc (area under the ROC curve, "
+        "0.5 is chance). Simulated classes differ as stiffness and size do in the population below."
+    )
+    return Table(title, columns, lines)
+
+
+def separation(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the area under the ROC curve of one number that tells two classes apart, whichever has the larger ones."""
+    found: Any = mannwhitneyu(one, other)
+    larger = float(found.statistic) / (len(one) * len(other))
+    return max(larger, 1 - larger)
 
 
 def _controls(rows: Sequence[Mapping[str, str]]) -> Table:

@@ -18,6 +18,7 @@ from bridge.pool import run_all
 from bridge.records import Dataset, DatasetError, read_dataset, write_dataset
 from learn.metrics import compare
 from learn.report import make_page
+from learn.report_reproduction import separation
 from learn.reproduce import VERDICTS, count, main
 from learn.reproduction import datasets, films, rows_cells, rows_models
 from learn.reproduction.claims import (
@@ -483,3 +484,9 @@ def test_smoke_killed_in_every_stage(tmp_path):
     assert page.count("<figure") > 25
     again = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=300)
     assert json.loads(again.stdout)["rows"] == report["rows"]
+
+
+def test_classes_lie_apart_by_the_area_under_the_curve():
+    assert separation(np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0])) == 1
+    assert separation(np.array([4.0, 5.0]), np.array([1.0, 2.0, 3.0])) == 1
+    assert separation(np.array([1.0, 3.0]), np.array([2.0, 2.0])) == 0.5
