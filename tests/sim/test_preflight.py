@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,26 @@ def test_predicted_flow_is_lubrication_theory():
     assert drop == 3e3
     gradient = drop / config.channel.length
     assert velocity == pytest.approx(gradient * config.channel.gap**2 / (12 * config.fluid.viscosity), rel=2e-3)
+
+
+@pytest.mark.parametrize("kind", ["straight", "cylinder"])
+def test_a_flow_rate_is_that_through_the_whole_gap(kind):
+    changes = {"channel__kind": kind, "channel__gap": 20.8e-6, "channel__width": 20.8e-6, "numerics__dx": 1.3e-6}
+    plan = flight(
+        quality="smoke", fluid__pressure_drop="none", fluid__flow_rate=1e-12, numerics__wall_range=1.3e-6, **changes
+    )
+    area = np.pi / 4 * 20.8e-6**2 if kind == "cylinder" else 20.8e-6 * plan.config.channel.depth
+    assert plan.gap_velocity * area == pytest.approx(1e-12)
+
+
+@pytest.mark.parametrize("drive", [{"fluid__mean_velocity": 5.0}, {"fluid__body_force": 1e9}])
+def test_a_drive_that_is_too_strong_is_told_one_that_passes(drive):
+    name, value = next(iter(drive.items()))
+    with pytest.raises(ConfigError) as caught:
+        require(flight(quality="draft", fluid__pressure_drop="none", **drive))
+    found = re.search(rf"{name.replace('__', '.')} to ([0-9.e+-]+)", str(caught.value))
+    assert found
+    require(flight(quality="draft", fluid__pressure_drop="none", **{name: float(found[1])}))
 
 
 def test_numbers_scale_as_said():
