@@ -51,7 +51,7 @@ def test_a_flow_rate_is_that_through_the_whole_gap(kind):
 
 @pytest.mark.parametrize("drive", [{"fluid__mean_velocity": 5.0}, {"fluid__body_force": 1e9}])
 def test_a_drive_that_is_too_strong_is_told_one_that_passes(drive):
-    name, value = next(iter(drive.items()))
+    (name,) = drive
     with pytest.raises(ConfigError) as caught:
         require(flight(quality="draft", fluid__pressure_drop="none", **drive))
     found = re.search(rf"{name.replace('__', '.')} to ([0-9.e+-]+)", str(caught.value))
